@@ -1,0 +1,1 @@
+"""Aplomb: image restoration with convolutional networks that can be checked."""

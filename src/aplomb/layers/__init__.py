@@ -1,0 +1,37 @@
+"""Leaves of networks. One file a kind; a leaf states its readings (numpy, torch, ONNX) and its facts side by side."""
+
+from aplomb.layers.activation import (
+    elu,
+    hard_clip,
+    leaky_relu,
+    maxout,
+    relu,
+    sigmoid,
+    soft_shrink,
+    softmax,
+    step,
+    swish,
+    tanh,
+)
+from aplomb.layers.channels import append_constant, take
+from aplomb.layers.conv import conv, conv_transposed, merge
+from aplomb.layers.dense import dense, flatten, unflatten
+from aplomb.layers.norm import batch_norm, dropout, fold_batch_norm, layer_norm, local_contrast_norm
+from aplomb.layers.pad import crop, pad
+from aplomb.layers.pool import average_pool, l2_pool, max_pool, min_pool
+from aplomb.layers.resample import (
+    downsample,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample_bilinear,
+    upsample_repeat,
+    upsample_zeros,
+)
+
+__all__ = [
+    "append_constant", "average_pool", "batch_norm", "conv", "conv_transposed", "crop", "dense", "downsample",
+    "dropout", "elu", "flatten", "fold_batch_norm", "hard_clip", "l2_pool", "layer_norm", "leaky_relu",
+    "local_contrast_norm", "max_pool", "maxout", "merge", "min_pool", "pad", "pixel_shuffle", "pixel_unshuffle",
+    "relu", "sigmoid", "soft_shrink", "softmax", "step", "swish", "take", "tanh", "unflatten", "upsample_bilinear",
+    "upsample_repeat", "upsample_zeros",
+]  # fmt: skip

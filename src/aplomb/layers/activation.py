@@ -1,0 +1,296 @@
+"""Activations: pointwise nonlinearities, and two that look across channels (maxout, softmax)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aplomb.arrays import Array, Shape
+from aplomb.errors import BadInput, ShapeError
+from aplomb.operator import Bound, GraphWriter, Operator, unknown
+
+
+def _exact(value: float, reason: str = "largest slope") -> Bound:
+    return Bound(value, "exact", reason)
+
+
+@dataclass(frozen=True, eq=False)
+class Step(Operator):
+    """Threshold logic unit: 1 where x >= 0, else 0 (McCulloch and Pitts 1943). Not continuous."""
+
+    def _numpy(self, x: Array) -> Array:
+        return (x >= 0).astype(x.dtype)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return (x >= 0).to(x.dtype)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        def body(g: GraphWriter, x: str) -> str:
+            return g.node("Cast", [g.node("GreaterOrEqual", [x, g.constant(np.float32(0))])], to=1)
+
+        return graph.function("Step", [x], body)
+
+    def lipschitz(self) -> Bound:
+        return unknown("the step is not continuous")
+
+
+@dataclass(frozen=True, eq=False)
+class Sigmoid(Operator):
+    """1 / (1 + exp(-x)); slope at most 1/4."""
+
+    def _numpy(self, x: Array) -> Array:
+        return 0.5 * (1 + np.tanh(0.5 * x))  # the same, and exp cannot overflow
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.sigmoid(x)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Sigmoid", [x])
+
+    def lipschitz(self) -> Bound:
+        return _exact(0.25)
+
+
+@dataclass(frozen=True, eq=False)
+class Tanh(Operator):
+    """tanh x."""
+
+    def _numpy(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.tanh(x)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Tanh", [x])
+
+    def lipschitz(self) -> Bound:
+        return _exact(1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ReLU(Operator):
+    """max(x, 0)."""
+
+    def _numpy(self, x: Array) -> Array:
+        return np.maximum(x, 0)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.relu(x)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Relu", [x])
+
+    def lipschitz(self) -> Bound:
+        return _exact(1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyReLU(Operator):
+    """x where x > 0, else slope * x (Maas et al. 2013)."""
+
+    slope: float = 0.01
+
+    def _numpy(self, x: Array) -> Array:
+        return np.where(x > 0, x, self.slope * x)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.nn.functional.leaky_relu(x, self.slope)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("LeakyRelu", [x], alpha=float(self.slope))
+
+    def lipschitz(self) -> Bound:
+        return _exact(max(1.0, abs(self.slope)))
+
+
+@dataclass(frozen=True, eq=False)
+class ELU(Operator):
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)."""
+
+    alpha: float = 1.0
+
+    def _numpy(self, x: Array) -> Array:
+        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.nn.functional.elu(x, self.alpha)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Elu", [x], alpha=float(self.alpha))
+
+    def lipschitz(self) -> Bound:
+        return _exact(max(1.0, abs(self.alpha)))
+
+
+@dataclass(frozen=True, eq=False)
+class Swish(Operator):
+    """x / (1 + exp(-x)), also called SiLU (Ramachandran et al. 2017); steepest slope 1.0998 at x = 2.3994."""
+
+    def _numpy(self, x: Array) -> Array:
+        return x * 0.5 * (1 + np.tanh(0.5 * x))
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.nn.functional.silu(x)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.function("Swish", [x], lambda g, x: g.node("Mul", [x, g.node("Sigmoid", [x])]))
+
+    def lipschitz(self) -> Bound:
+        # at its inflection, where x tanh(x/2) = 2: x = 2.39936, slope 1.09984 (rounded up)
+        return Bound(1.0999, "upper", "largest slope, rounded up")
+
+
+@dataclass(frozen=True, eq=False)
+class SoftShrink(Operator):
+    """Soft shrinkage sign(x) max(abs(x) - threshold, 0), the proximal map of threshold * l1 (Donoho 1995)."""
+
+    threshold: float = 0.5
+
+    def _numpy(self, x: Array) -> Array:
+        return x - np.clip(x, -self.threshold, self.threshold)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return x - x.clamp(-self.threshold, self.threshold)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Shrink", [x], lambd=float(self.threshold), bias=float(self.threshold))
+
+    def lipschitz(self) -> Bound:
+        return _exact(1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class HardClip(Operator):
+    """min(max(x, lo), hi)."""
+
+    lo: float = 0.0
+    hi: float = 1.0
+
+    def _numpy(self, x: Array) -> Array:
+        return np.clip(x, self.lo, self.hi)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return x.clamp(self.lo, self.hi)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Clip", [x, graph.constant(np.float32(self.lo)), graph.constant(np.float32(self.hi))])
+
+    def lipschitz(self) -> Bound:
+        return _exact(1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Maxout(Operator):
+    """Largest of every `pieces` neighbouring channels: y_c = max_k x_(c pieces + k) (Goodfellow et al. 2013)."""
+
+    pieces: int = 2
+
+    def _apply(self, x: Array) -> Array:
+        y = x.reshape(x.shape[0], x.shape[1] // self.pieces, self.pieces, *x.shape[2:])
+        return y.max(2) if isinstance(x, np.ndarray) else y.amax(2)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        def body(g: GraphWriter, x: str) -> str:
+            def number(n: int) -> str:
+                return g.constant(np.array([n], np.int64))
+
+            end = np.iinfo(np.int64).max
+            return g.node(
+                "Max",
+                [g.node("Slice", [x, number(k), number(end), number(1), number(self.pieces)]) for k in range(self.pieces)],
+            )
+
+        return graph.function("Maxout", [x], body, pieces=self.pieces)
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) < 2 or shape[1] % self.pieces:
+            raise ShapeError(f"{self!r} takes a multiple of {self.pieces} channels, found {shape}")
+        return (shape[0], shape[1] // self.pieces, *shape[2:])
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return None if wanted is None else wanted * self.pieces
+
+    def lipschitz(self) -> Bound:
+        # the pieces are separate channels here, and a maximum moves by no more than the largest of its arguments
+        return _exact(1.0, "a maximum")
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Operator):
+    """p_c = exp(x_c) / sum_k exp(x_k) over the channels of each pixel."""
+
+    def _numpy(self, x: Array) -> Array:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.softmax(x, dim=1)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Softmax", [x], axis=1)
+
+    def lipschitz(self) -> Bound:
+        return Bound(0.5, "upper", "l2 norm of diag(p) - p p^T")
+
+
+step = Step()
+sigmoid = Sigmoid()
+tanh = Tanh()
+relu = ReLU()
+swish = Swish()
+softmax = Softmax()
+
+
+def leaky_relu(slope: float = 0.01) -> Operator:
+    """ReLU that lets negative values through, multiplied by `slope`.
+
+    >>> leaky_relu(0.5)(np.array([[-2.0, 3.0]]))
+    array([[-1.,  3.]])
+    """
+    return LeakyReLU(slope)
+
+
+def elu(alpha: float = 1.0) -> Operator:
+    """Exponential linear unit.
+
+    >>> elu()(np.array([[-50.0, 3.0]]))
+    array([[-1.,  3.]])
+    """
+    return ELU(alpha)
+
+
+def soft_shrink(threshold: float) -> Operator:
+    """Soft shrinkage by `threshold` >= 0.
+
+    >>> soft_shrink(1.0)(np.array([[-3.0, 0.5, 2.0]]))
+    array([[-2.,  0.,  1.]])
+    """
+    if not threshold >= 0:
+        raise BadInput(f"soft_shrink by {threshold}: the threshold must not be negative")
+    return SoftShrink(threshold)
+
+
+def hard_clip(lo: float = 0.0, hi: float = 1.0) -> Operator:
+    """Clip to [lo, hi].
+
+    >>> hard_clip(-1.0, 1.0)(np.array([[-3.0, 0.5]]))
+    array([[-1. ,  0.5]])
+    """
+    if not lo < hi or math.isnan(lo):
+        raise BadInput(f"hard_clip to [{lo}, {hi}]: give lo < hi")
+    return HardClip(lo, hi)
+
+
+def maxout(pieces: int = 2) -> Operator:
+    """Maximum over every `pieces` neighbouring channels.
+
+    >>> maxout(2)(np.array([[1.0, 4.0, 3.0, 2.0]]))
+    array([[4., 3.]])
+    """
+    if pieces < 1:
+        raise BadInput(f"maxout of {pieces} pieces: give at least one")
+    return Maxout(pieces)

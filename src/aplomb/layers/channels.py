@@ -1,0 +1,103 @@
+"""Choosing channels: the way into parallel maps on parts of an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aplomb.arrays import Array, Shape
+from aplomb.errors import BadInput, ShapeError
+from aplomb.operator import Bound, GraphWriter, Linearity, Operator
+
+
+@dataclass(frozen=True, eq=False)
+class Take(Operator):
+    """Channels start, ..., stop - 1."""
+
+    start: int
+    stop: int
+
+    def _apply(self, x: Array) -> Array:
+        return x[:, self.start : self.stop]
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        values = ([self.start], [self.stop], [1])
+        return graph.node("Slice", [x, *(graph.constant(np.array(v, np.int64)) for v in values)])
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) < 2 or shape[1] < self.stop:
+            raise ShapeError(f"{self!r} takes at least {self.stop} channels, found {shape}")
+        return (shape[0], self.stop - self.start, *shape[2:])
+
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.LINEAR
+
+    def _adjoint(self) -> Operator:
+        raise BadInput(f"the adjoint of {self!r} needs the number of channels that were there")
+
+    def lipschitz(self) -> Bound:
+        return Bound(1.0, "exact", "leaves channels out")
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class AppendConstant(Operator):
+    """One more channel behind the others, holding a constant: how a fixed noise level enters a network."""
+
+    value: float
+
+    def _numpy(self, x: Array) -> Array:
+        return np.concatenate([x, np.full_like(x[:, :1], self.value)], axis=1)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.cat([x, torch.full_like(x[:, :1], self.value)], dim=1)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        def body(g: GraphWriter, x: str) -> str:
+            amounts = g.constant(np.array([0, 0, 0, 0, 0, 1, 0, 0], np.int64))
+            return g.node("Pad", [x, amounts, g.constant(np.float32(self.value))])
+
+        return graph.function("AppendConstant", [x], body, value=float(self.value))
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 4:
+            raise ShapeError(f"{self!r} takes (N, C, H, W), found {shape}")
+        return (shape[0], shape[1] + 1, *shape[2:])
+
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.AFFINE
+
+    def _linear_part(self) -> Operator:
+        return AppendConstant(0.0)
+
+    def lipschitz(self) -> Bound:
+        return Bound(1.0, "exact", "a constant does not move")
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return None if wanted is None else wanted - 1
+
+
+def take(start: int, stop: int) -> Operator:
+    """Channels [start, stop), counted from 0.
+
+    >>> take(1, 3)(np.arange(4.0).reshape(1, 4))
+    array([[1., 2.]])
+    """
+    if not 0 <= start < stop:
+        raise BadInput(f"take({start}, {stop}): give 0 <= start < stop")
+    return Take(start, stop)
+
+
+def append_constant(value: float) -> Operator:
+    """One more channel that holds `value` everywhere.
+
+    >>> append_constant(0.5)(np.zeros((1, 1, 1, 2)))[0, 1]
+    array([[0.5, 0.5]])
+    """
+    return AppendConstant(float(value))

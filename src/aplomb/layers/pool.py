@@ -1,0 +1,173 @@
+"""Pooling: maximum, minimum, average and l2 norm over windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aplomb.arrays import Array, Shape
+from aplomb.layers.conv import Conv, Pair, pair
+from aplomb.layers.pad import NO_PADS, Pads, as_pads
+from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Window(Operator):
+    """Windows of `size`, every `stride` pixels; size (W - F + P) / S + 1 as for a convolution of one channel."""
+
+    size: Pair
+    stride: Pair
+    pads: Pads = NO_PADS
+    exact: bool = True
+
+    def _lattice(self) -> Conv:
+        """The convolution of one channel that looks at the same pixels: it knows sizes and spans."""
+        return Conv(np.ones((1, 1, *self.size), np.float32), None, self.stride, self.pads, exact=self.exact)
+
+    def _windows(self, x: Array, fill: float) -> Array:
+        x = np.pad(x, ((0, 0), (0, 0), *self.pads), constant_values=fill)
+        windows = np.lib.stride_tricks.sliding_window_view(x, self.size, axis=(2, 3))
+        return windows[:, :, :: self.stride[0], :: self.stride[1]]
+
+    def _padded(self, x: Array, torch: Any, fill: float) -> Array:
+        (top, bottom), (left, right) = self.pads
+        return torch.nn.functional.pad(x, (left, right, top, bottom), value=fill) if self.pads != NO_PADS else x
+
+    def _pool(self, graph: GraphWriter, op: str, x: str, **more: Any) -> str:
+        (top, bottom), (left, right) = self.pads
+        return graph.node(
+            op, [x], doc="exact" if self.exact else "",
+            kernel_shape=self.size, strides=self.stride, pads=(top, left, bottom, right), **more,
+        )  # fmt: skip
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        one = self._lattice()._output_shape((*shape[:1], 1, *shape[2:]))
+        return (*shape[:2], *one[2:])
+
+    def _span(self, interval: Interval, axis: int) -> Interval:
+        return self._lattice()._span(interval, axis)
+
+    def grid(self, axis: int = 0) -> Grid:
+        return self._lattice().grid(axis)
+
+    def _overlap(self) -> float:
+        """Most windows that one pixel lies in."""
+        return math.prod(math.ceil(k / s) for k, s in zip(self.size, self.stride, strict=True))
+
+    def __repr__(self) -> str:
+        more = "" if self.pads == NO_PADS else f", pads={self.pads}"
+        return f"{type(self).__name__}({self.size[0]}x{self.size[1]}, stride={self.stride[0]}x{self.stride[1]}{more})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxPool(_Window):
+    """Largest value of each window; pixels of the padding never win."""
+
+    def _numpy(self, x: Array) -> Array:
+        return self._windows(x, -np.inf).max(axis=(4, 5))
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return torch.nn.functional.max_pool2d(self._padded(x, torch, -math.inf), self.size, self.stride)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return self._pool(graph, "MaxPool", x)
+
+    def lipschitz(self) -> Bound:
+        # Each output moves by at most the largest move in its window, and a pixel is the largest in at most as many
+        # windows as it lies in; attained by a picture that is constant but for such a pixel.
+        return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AveragePool(_Window):
+    """Mean of each window, padding counted as zeros; `transposed` is its adjoint."""
+
+    transposed: bool = False
+
+    def _lattice(self) -> Conv:
+        weight = np.full((1, 1, *self.size), 1 / math.prod(self.size))
+        return Conv(weight, None, self.stride, self.pads, transposed=self.transposed, exact=self.exact)
+
+    def _apply(self, x: Array) -> Array:
+        # a convolution of each channel with a constant kernel
+        y = self._lattice()(x.reshape(-1, 1, *x.shape[2:]))
+        return y.reshape(*x.shape[:2], *y.shape[2:])
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        if self.transposed:
+            weight = np.tile(self._lattice().weight.astype(np.float32), (shape[1], 1, 1, 1))
+            return Conv(weight, None, self.stride, self.pads, groups=shape[1], transposed=True)._onnx(graph, x, shape)
+        return self._pool(graph, "AveragePool", x, count_include_pad=1)
+
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.LINEAR
+
+    def _adjoint(self) -> Operator:
+        return AveragePool(self.size, self.stride, self.pads, self.exact, not self.transposed)
+
+    def lipschitz(self) -> Bound:
+        if self.size == self.stride:
+            return Bound(1 / math.sqrt(math.prod(self.size)), "exact", "disjoint windows: 1 / sqrt(pixels)")
+        return self._lattice().lipschitz()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class L2Pool(_Window):
+    """Root of the sum of squares of each window."""
+
+    def _numpy(self, x: Array) -> Array:
+        return np.sqrt(np.square(self._windows(x, 0.0)).sum(axis=(4, 5)))
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        F = torch.nn.functional
+        total = F.avg_pool2d(self._padded(x, torch, 0.0).square(), self.size, self.stride) * math.prod(self.size)
+        # the root has no slope at 0; 0 is the one that gives an empty window no gradient
+        return torch.where(total > 0, total.clamp_min(torch.finfo(x.dtype).tiny).sqrt(), total)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return self._pool(graph, "LpPool", x, p=2)
+
+    def lipschitz(self) -> Bound:
+        # inverse triangle inequality in each window, and each pixel counts in as many windows as it lies in
+        return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
+
+
+def max_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+    """Maximum over windows; `stride` is the size unless given.
+
+    >>> max_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
+    array([ 5.,  7., 13., 15.])
+    """
+    return MaxPool(pair(size, "window"), pair(size if stride is None else stride, "stride"), as_pads(padding), exact)
+
+
+def min_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+    """Minimum over windows: -max(-x).
+
+    >>> min_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
+    array([ 0.,  2.,  8., 10.])
+    """
+    minus = -1.0 * chain()
+    return chain(minus, max_pool(size, stride, padding, exact=exact), minus)
+
+
+def average_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+    """Mean over windows; zeros of the padding count.
+
+    >>> average_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
+    array([ 2.5,  4.5, 10.5, 12.5])
+    """
+    return AveragePool(pair(size, "window"), pair(size if stride is None else stride, "stride"), as_pads(padding), exact)
+
+
+def l2_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+    """Root of the sum of squares over windows.
+
+    >>> l2_pool(2)(np.array([[[[3.0, 0.0], [0.0, 4.0]]]])).ravel()
+    array([5.])
+    """
+    return L2Pool(pair(size, "window"), pair(size if stride is None else stride, "stride"), as_pads(padding), exact)

@@ -1,0 +1,253 @@
+"""The model file: one ONNX file that holds a network, its facts and its history.
+
+``metadata_props["aplomb"]`` is JSON, read into a `Card`. A hash over graph and weights stands in it and is checked on
+loading, so a file that was cut, edited or mixed up is refused. Files from elsewhere have no card; they are read all
+the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aplomb.arrays import Shape
+from aplomb.errors import ModelError, OutputError, ShapeError
+from aplomb.operator import Operator
+
+if TYPE_CHECKING:
+    import onnx
+
+FORMAT = 1
+KEY = "aplomb"
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model besides its graph. Levels of noise are standard deviations in the range 0..1."""
+
+    name: str = ""
+    task: str = ""
+    """What it is for: "denoise", "segment", ..."""
+    channels: int = 1
+    """Channels of the picture that it takes (1 grey, 3 RGB)."""
+    noise_map: bool = False
+    """Whether one more channel of the input holds the noise level."""
+    value_range: tuple[float, float] = (0.0, 1.0)
+    noise_range: tuple[float, float] | None = None
+    """Lowest and highest noise level that it was trained for."""
+    multiple: int = 1
+    """Picture sizes must be multiples of this; the runtime pads."""
+    halo: int | None = 0
+    """Pixels around a tile that its result depends on; None: the whole picture."""
+    parameters: int = 0
+    multiply_adds_per_pixel: int = 0
+    training: dict[str, Any] = field(default_factory=dict)
+    """Data, recipe, commit, seed, steps."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """What was measured, on what, by which command."""
+    licence: str = ""
+    format: int = FORMAT
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file that was checked: `path`, and its `card` (None for a file from elsewhere)."""
+
+    path: Path
+    card: Card | None = None
+    channels_in: int | None = None
+    """Channels of the graph's input."""
+
+    @property
+    def name(self) -> str:
+        return self.card.name if self.card and self.card.name else self.path.stem
+
+    @cached_property
+    def operator(self) -> Operator:
+        """The network as an expression (see `thaw`)."""
+        return thaw(self.path)
+
+
+def freeze(operator: Operator, path: str | Path, *, card: Card | None = None, shape: Shape | None = None) -> Card:
+    """Write `operator` as one ONNX file and return its card, with the facts and the hash filled in.
+
+    Batch normalisations are folded into the convolutions before them, weights are stored in float32. `shape` is an
+    input shape that fits, needed only where it cannot be told from the operator. The file appears whole or not at all.
+
+    Raises ModelError if no input fits or a part has no form in ONNX, OutputError if `path` cannot be written.
+
+    >>> import tempfile, aplomb
+    >>> from aplomb.nets import residual
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = freeze(residual(3, 8), folder + "/net.onnx")
+    ...     thaw(folder + "/net.onnx") == residual(3, 8)
+    True
+    """
+    import onnx
+
+    from aplomb.exchange import write
+    from aplomb.layers.norm import fold_batch_norm
+
+    operator = fold_batch_norm(operator)
+    shape = fitting_shape(operator) if shape is None else shape
+    model = write(operator, shape)
+    model.graph.name = card.name if card and card.name else "aplomb"
+    onnx.checker.check_model(model)
+    halo, multiple = (max(operator.halo(a) for a in (0, 1)), int(np.lcm(*(operator.grid(a).stride for a in (0, 1)))))
+    card = replace(
+        card or Card(channels=shape[1]),
+        multiple=multiple,
+        halo=None if np.isinf(halo) else int(halo),
+        parameters=operator.parameters,
+        multiply_adds_per_pixel=round(operator.multiply_adds(shape) / np.prod(shape[2:])),
+        format=FORMAT,
+        hash=weights_hash(model),
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, json.dumps(asdict(card), ensure_ascii=False)
+    _write_whole(Path(path), model.SerializeToString())
+    return card
+
+
+def thaw(path: str | Path) -> Operator:
+    """The operator in an ONNX file, ours or anybody's: the inverse of `freeze`.
+
+    Read from the graph that the engines run, so what is inspected is what is executed. Raises ModelError with the
+    reason if the file is missing, broken, changed, or has operations that the algebra does not know.
+    """
+    from aplomb.exchange import read
+
+    return read(_parse(Path(path))[0], str(path))
+
+
+def load(name: str | Path) -> Model:
+    """A shipped model by its name, or an ONNX file by its path; the file is checked.
+
+    >>> load("no-such-network")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    aplomb.errors.ModelError: model 'no-such-network' is neither a file nor a shipped model; ...
+    """
+    path = Path(name)
+    if not path.is_file():
+        path = WEIGHTS / f"{name}.onnx"
+    if not path.is_file():
+        raise ModelError(
+            f"model {str(name)!r} is neither a file nor a shipped model; shipped: {', '.join(shipped()) or 'none'}"
+        )
+    model, card = _parse(path)
+    dims = model.graph.input[0].type.tensor_type.shape.dim if model.graph.input else []
+    channels = dims[1].dim_value or None if len(dims) > 1 else None
+    return Model(path, card, channels)
+
+
+def shipped() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(p.stem for p in WEIGHTS.glob("*.onnx"))
+
+
+def fitting_shape(operator: Operator, channels: int | None = None) -> Shape:
+    """The smallest square input shape from 64 pixels that `operator` takes, else the largest below.
+
+    Raises ModelError if none up to 1,024 does.
+    """
+    c = channels or operator.input_channels() or 1
+    reason: Exception | None = None
+    for shape in ((1, c), *((1, c, n, n) for n in (*range(64, 1025), *range(63, 0, -1)))):
+        try:
+            operator.output_shape(shape)
+            return shape
+        except (ShapeError, IndexError, ValueError) as error:
+            reason = error
+    raise ModelError(f"no picture with {c} channels and up to 1,024 pixels a side fits; give shape=... ({reason})")
+
+
+def weights_hash(model: onnx.ModelProto) -> str:
+    """SHA-256 over the weights and the graph that uses them, in hexadecimal; metadata is left out."""
+    from onnx import helper, numpy_helper
+
+    digest = hashlib.sha256()
+
+    def add(*items: object) -> None:
+        digest.update("\x1f".join(map(str, items)).encode() + b"\x1e")
+
+    for tensor in sorted(model.graph.initializer, key=lambda t: t.name):
+        array = numpy_helper.to_array(tensor)
+        add(tensor.name, array.dtype, array.shape)
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for group in (model.graph, *model.functions):
+        add(group.name)
+        for node in group.node:
+            add(node.domain, node.op_type, *node.input, "->", *node.output)
+            for attribute in sorted(node.attribute, key=lambda a: a.name):
+                value = helper.get_attribute_value(attribute)
+                add(attribute.name, numpy_helper.to_array(value).tolist() if hasattr(value, "raw_data") else value)
+    return digest.hexdigest()
+
+
+def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
+    """The checked ONNX file and its card."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path} cannot be read: {error.strerror}; check the path") from None
+    try:
+        model = onnx.load_model_from_string(data)
+        if any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer):
+            raise ModelError(f"model {path} keeps its weights in other files; save it as one file")
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        first = str(error).strip().splitlines() or ["it cannot be decoded"]
+        raise ModelError(f"model {path} is not a valid ONNX file ({len(data):,} bytes): {first[0]}; get it again") from None
+    text = next((p.value for p in model.metadata_props if p.key == KEY), None)
+    if text is None:
+        return model, None
+    try:
+        entries = json.loads(text)
+        if entries["format"] > FORMAT:
+            raise ModelError(f"model {path} has format {entries['format']}, this Aplomb reads up to {FORMAT}; update Aplomb")
+        for pair in ("value_range", "noise_range"):
+            entries[pair] = None if entries[pair] is None else tuple(entries[pair])
+        card = Card(**entries)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ModelError(f"model {path} has a card that cannot be read ({error}); get it again") from None
+    if (found := weights_hash(model)) != card.hash:
+        raise ModelError(
+            f"model {path} was changed after it was frozen: its weights hash to {found[:12]}, its card says {card.hash[:12]}; "
+            "get it again, or freeze it anew"
+        )
+    return model, card
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """All of `data` at `path`, or nothing and an OutputError."""
+    if not path.parent.is_dir():
+        raise OutputError(f"folder {path.parent} for {path.name} does not exist; create it first")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place") from None

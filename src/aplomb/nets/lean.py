@@ -1,0 +1,58 @@
+"""A lean multi-scale denoiser: few multiply-adds a pixel, the noise level as an input.
+
+    image, level -> image - up @ (h + up @ (h + up @ blocks @ down) @ blocks @ down) @ blocks @ unshuffle (image, level)
+
+Nothing is computed at full resolution: pixels go to channels first (as in FFDNet), and residual blocks at 1/2, 1/4
+and 1/8 see far at little cost (as in DRUNet). The noise level enters as one more channel, a constant map, so that
+one network serves all levels. References: Zhang, Zuo, Zhang, "FFDNet", IEEE TIP 2018; Zhang et al., "Plug-and-play
+image restoration with deep denoiser prior", IEEE TPAMI 2021; Mohan et al., "Robust and interpretable blind image
+denoising via bias-free convolutional neural networks", ICLR 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aplomb.errors import BadInput
+from aplomb.layers import conv, conv_transposed, pixel_shuffle, pixel_unshuffle, relu, take
+from aplomb.operator import Operator, chain, identity
+
+
+def lean(
+    channels: int = 1,
+    widths: Sequence[int] = (32, 64, 128),
+    blocks: Sequence[int] = (1, 2, 2),
+    bias: bool = False,
+    seed: int = 0,
+) -> Operator:
+    """Lean denoiser of pictures with `channels` channels plus one that holds the noise level (range 0..1).
+
+    `widths` are the channels at 1/2, 1/4, ... of the resolution, `blocks` the residual blocks on either side of each
+    level (the deepest has them once). Picture sizes must be multiples of 2 ** len(widths).
+
+    >>> net = lean()
+    >>> net.input_channels(), net.output_shape((1, 2, 64, 64))
+    (2, (1, 1, 64, 64))
+    >>> net.multiply_adds((1, 2, 64, 64)) / 64 ** 2 < 60_000
+    True
+    """
+    if len(widths) != len(blocks) or not widths or channels < 1:
+        raise BadInput(f"lean(channels={channels}, widths={widths}, blocks={blocks}): one width and one count a level")
+
+    def residual_block(width: int) -> Operator:
+        return identity + chain(conv(width, width, bias=bias), relu, conv(width, width, bias=bias))
+
+    def level(depth: int) -> Operator:
+        width, count = widths[depth], blocks[depth]
+        side = chain(*[residual_block(width)] * count)
+        if depth == len(widths) - 1:
+            return side
+        below = widths[depth + 1]
+        down = conv(width, below, 2, stride=2, padding="valid", bias=bias)
+        up = conv_transposed(below, width, 2, stride=2, bias=bias)
+        return chain(side, identity + chain(down, level(depth + 1), up), side)
+
+    head = conv(4 * (channels + 1), widths[0], bias=bias)
+    tail = conv(widths[0], 4 * channels, bias=bias)
+    noise = chain(pixel_unshuffle(2), head, level(0), tail, pixel_shuffle(2))
+    return (take(0, channels) - noise).initialise(seed)

@@ -1,0 +1,631 @@
+"""The algebra. Read this file first.
+
+An operator is an immutable value ``T: X -> Y`` on arrays of layout (N, C, H, W) (dense ones on (N, C)). You can
+
+- apply it: ``T(x)``, to a numpy array or to a torch tensor;
+- combine it: ``g @ f``, ``f + g``, ``f - g``, ``a * f``, ``stack(f, g)``, ``identity``;
+- ask it for facts: output shape, span, grid, parameters, multiply-adds, linearity, adjoint, Lipschitz bound.
+
+A network is an expression. This is a residual denoiser:
+
+>>> from aplomb.layers import conv, relu
+>>> residual = identity - chain(conv(1, 8), relu, conv(8, 1))
+>>> residual.output_shape((1, 1, 32, 32)), residual.parameters, residual.span((0, 1))
+((1, 1, 32, 32), 153, (-2, 3))
+
+Every fact of a composite follows from those of its parts by one law, which stands beside it. Where a law does
+not hold, the answer is the conservative one. A leaf (a convolution, a ReLU, a blur) states its own facts and its
+readings in numpy, torch and ONNX; they live in ``layers/`` and ``degrade/``.
+
+A public method checks, the private one of the same name computes; only private ones are written by a subclass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, Protocol, final
+
+import numpy as np
+
+from aplomb.arrays import Array, Shape, concatenate, same, torch_of
+from aplomb.errors import BadInput, ShapeError
+
+Interval = tuple[float, float]
+"""Half-open interval [lo, hi) of pixel positions on one axis; infinite ends mean: the whole picture."""
+
+EVERYWHERE: Interval = (-math.inf, math.inf)
+
+
+class Linearity(IntEnum):
+    """How far superposition holds. Any combination is as linear as its least linear part, hence the order."""
+
+    LINEAR = 0
+    AFFINE = 1
+    NONLINEAR = 2
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How the output's sampling lattice lies in the input's, on one axis.
+
+    `step` is the distance of two output pixels, measured in input pixels (2 behind a down-sampling by 2, 1/2
+    behind an up-sampling). `stride`, the total stride, is the smallest shift of the input, in pixels, that only
+    shifts the output: T shift(stride) = shift(stride / step) T.
+    """
+
+    stride: int = 1
+    step: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A Lipschitz constant in l2, with its kind: an estimate from below is never stored here.
+
+    `exact`: the constant itself; `upper`: proved not to be exceeded; `unknown`: nothing is proved, and
+    `value` is infinite. `reason` says what stands behind it.
+    """
+
+    value: float
+    kind: Literal["exact", "upper", "unknown"]
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return {"exact": f"{self.value:.4g}", "upper": f"<= {self.value:.4g}"}.get(self.kind, "unknown")
+
+
+def unknown(reason: str) -> Bound:
+    """No bound is proved, because of `reason`."""
+    return Bound(math.inf, "unknown", reason)
+
+
+class GraphWriter(Protocol):
+    """What a leaf may ask for when it writes itself as ONNX (implemented in ``model.py``)."""
+
+    def node(self, op: str, inputs: Sequence[str], doc: str = "", **attributes: Any) -> str: ...
+    def constant(self, array: Array) -> str: ...
+    def function(
+        self, leaf: str, inputs: Sequence[str], body: Callable[[GraphWriter, str], str], **attributes: Any
+    ) -> str: ...
+
+
+class Operator(ABC):
+    """An immutable map of arrays; subclasses are frozen dataclasses.
+
+    A leaf implements `_numpy`, `_torch` and `_onnx`, its output shape and the facts that differ from the
+    defaults below (a pointwise nonlinear map). `_weights` names the fields that training changes, `_state`
+    those that only freezing keeps (running statistics).
+    """
+
+    _weights: ClassVar[tuple[str, ...]] = ()
+    _state: ClassVar[tuple[str, ...]] = ()
+    __array_ufunc__ = None  # so that numpy's scalars leave `a * f` to us
+
+    # -- apply ------------------------------------------------------------------------------------------------
+
+    @final
+    def __call__(self, x: Array) -> Array:
+        """Apply to `x`, (N, C, H, W) or (N, C), an ndarray or a tensor. Raises ShapeError if it does not fit."""
+        self._output_shape(tuple(x.shape))
+        return self._apply(x)
+
+    def _apply(self, x: Array) -> Array:
+        torch = torch_of(x)
+        return self._numpy(np.asarray(x)) if torch is None else self._torch(x, torch)
+
+    def _numpy(self, x: Array) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} has no numpy reading")
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} has no torch reading")
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        raise BadInput(f"{self!r} cannot be frozen: ONNX has no form for it; freeze the parts around it")
+
+    # -- combine ----------------------------------------------------------------------------------------------
+
+    @final
+    def __matmul__(self, first: Operator) -> Operator:
+        """Composition: ``(g @ f)(x) = g(f(x))``."""
+        return chain(first, self)
+
+    @final
+    def __add__(self, other: Operator) -> Operator:
+        """Sum: ``(f + g)(x) = f(x) + g(x)``."""
+        return Sum((*_terms(self), *_terms(other)))
+
+    @final
+    def __sub__(self, other: Operator) -> Operator:
+        return self + (-1.0) * other
+
+    @final
+    def __rmul__(self, factor: float) -> Operator:
+        """Scaling: ``(a * f)(x) = a f(x)``; nested factors are multiplied."""
+        parts = _parts(self)
+        if parts and isinstance(parts[-1], Scaling):
+            factor, parts = factor * parts[-1].factor, parts[:-1]
+        return chain(*parts, *([Scaling(float(factor))] if factor != 1 else []))
+
+    @final
+    def __neg__(self) -> Operator:
+        return -1.0 * self
+
+    # -- facts ------------------------------------------------------------------------------------------------
+
+    @final
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output for an input of `shape`; ShapeError, with what would fit, if it does not fit."""
+        return self._output_shape(tuple(int(n) for n in shape))
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    @final
+    def span(self, interval: Interval, axis: int = 0) -> Interval:
+        """The input interval that the output interval [lo, hi) depends on; `axis` 0 is rows, 1 is columns.
+
+        The receptive field as an interval: positions may be negative, where a border is padded. With strides
+        its extent depends on where the output pixel lies, so ask for the pixel that you mean.
+        """
+        lo, hi = interval
+        if not lo < hi:
+            raise BadInput(f"span asked for the empty interval [{lo}, {hi}); give lo < hi")
+        return self._span((lo, hi), axis)
+
+    def _span(self, interval: Interval, axis: int) -> Interval:
+        return interval
+
+    def grid(self, axis: int = 0) -> Grid:
+        """Sampling lattice of the output in the input's, and the total stride."""
+        return Grid()
+
+    @final
+    def halo(self, axis: int = 0) -> float:
+        """Input pixels needed on either side of an output pixel: the most over all phases, in whole strides."""
+        grid = self.grid(axis)
+        phases = max(1, math.ceil(grid.stride / grid.step))
+        reach = 0.0
+        for p in range(phases):
+            lo, hi = self._span((p, p + 1), axis)
+            reach = max(reach, math.floor(p * grid.step) - lo, hi - math.ceil((p + 1) * grid.step))
+        return reach if math.isinf(reach) else math.ceil(reach / grid.stride) * grid.stride
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable weights."""
+        return sum(int(np.prod(np.shape(getattr(self, n)))) for n in self._weights if getattr(self, n) is not None)
+
+    @final
+    def multiply_adds(self, shape: Shape) -> int:
+        """Multiplications with an addition, for one input of `shape`; biases, activations and sums are not counted."""
+        self.output_shape(shape)
+        return self._multiply_adds(shape)
+
+    def _multiply_adds(self, shape: Shape) -> int:
+        return 0
+
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.NONLINEAR
+
+    @final
+    def adjoint(self) -> Operator:
+        """The operator T* with <T x, y> = <x, T* y>. Raises BadInput unless the operator is linear."""
+        if self.linearity is not Linearity.LINEAR:
+            more = "; take .linear_part() first" if self.linearity is Linearity.AFFINE else ""
+            raise BadInput(f"adjoint asked of an operator that is {self.linearity.name.lower()}, not linear{more}")
+        return self._adjoint()
+
+    def _adjoint(self) -> Operator:
+        raise NotImplementedError(f"{type(self).__name__} is linear but states no adjoint")
+
+    @final
+    def linear_part(self) -> Operator:
+        """x -> T(x) - T(0) of an affine operator: the same without its biases."""
+        if self.linearity is Linearity.NONLINEAR:
+            raise BadInput("linear_part asked of a nonlinear operator; take the part between its nonlinearities")
+        return self.map(lambda leaf: leaf._linear_part())
+
+    def _linear_part(self) -> Operator:
+        return self
+
+    def lipschitz(self) -> Bound:
+        """Bound of ||T x - T y|| <= L ||x - y|| in l2 that follows from the structure alone."""
+        return unknown(f"nothing is proved about {type(self).__name__}")
+
+    @final
+    def input_channels(self) -> int | None:
+        """Channels that the operator asks for, or None if it takes any number."""
+        return self._input_channels(None)
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        """Channels asked of the input when the next operator wants `wanted` of the output."""
+        return wanted
+
+    # -- parts and weights --------------------------------------------------------------------------------------
+
+    def children(self) -> tuple[Operator, ...]:
+        """Parts of a combinator, in order; a leaf has none."""
+        return ()
+
+    def _rebuild(self, children: Sequence[Operator]) -> Operator:
+        return self
+
+    @final
+    def map(self, change: Callable[[Operator], Operator]) -> Operator:
+        """The same expression with every leaf replaced by ``change(leaf)``."""
+        children = self.children()
+        return self._rebuild([child.map(change) for child in children]) if children else change(self)
+
+    @final
+    def leaves(self) -> Iterator[Operator]:
+        """Leaves in the order in which they are applied."""
+        children = self.children()
+        if not children:
+            yield self
+        for child in children:
+            yield from child.leaves()
+
+    @final
+    def weights(self, *, state: bool = True) -> dict[str, Array]:
+        """All weight arrays by name, ``"3.weight"`` being that of the fourth leaf; `state` adds running statistics."""
+        found = {}
+        for index, leaf in enumerate(self.leaves()):
+            for name in (*leaf._weights, *(leaf._state if state else ())):
+                if getattr(leaf, name) is not None:
+                    found[f"{index}.{name}"] = getattr(leaf, name)
+        return found
+
+    @final
+    def with_weights(self, weights: Mapping[str, Array]) -> Operator:
+        """The same expression with the arrays named in `weights` put in their places."""
+        index = -1
+        known = self.weights()
+        if extra := set(weights) - set(known):
+            raise BadInput(f"no weight named {sorted(extra)[0]!r} here; the names are {', '.join(list(known)[:4])}, ...")
+        for name, array in weights.items():
+            if tuple(array.shape) != tuple(known[name].shape):
+                raise BadInput(
+                    f"weight {name} of shape {tuple(array.shape)} does not fit; its place has {tuple(known[name].shape)}"
+                )
+
+        def change(leaf: Operator) -> Operator:
+            nonlocal index
+            index += 1
+            mine = {n: weights[f"{index}.{n}"] for n in (*leaf._weights, *leaf._state) if f"{index}.{n}" in weights}
+            return dataclasses.replace(leaf, **mine) if mine else leaf  # type: ignore[type-var]
+
+        return self.map(change)
+
+    @final
+    def initialise(self, seed: int = 0) -> Operator:
+        """The same expression with fresh random weights, drawn from `seed`."""
+        rng = np.random.default_rng(seed)
+        return self.map(lambda leaf: leaf._initialise(rng))
+
+    def _initialise(self, rng: np.random.Generator) -> Operator:
+        return self
+
+    # -- value ------------------------------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        """Same structure and the same weights, bit for bit."""
+        if type(self) is not type(other):
+            return False
+        return all(same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(hash(c) for c in self.children())))
+
+    def __repr__(self) -> str:
+        shown = []
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if hasattr(value, "shape"):
+                shown.append(f"{f.name}={'x'.join(map(str, value.shape)) or float(value)}")
+            elif f.default is dataclasses.MISSING or value != f.default:
+                shown.append(f"{f.name}={value}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+# -- the five combinators ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Identity(Operator):
+    """x -> x."""
+
+    def _apply(self, x: Array) -> Array:
+        return x
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Identity", [x])
+
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.LINEAR
+
+    def _adjoint(self) -> Operator:
+        return self
+
+    def lipschitz(self) -> Bound:
+        return Bound(1.0, "exact", "identity")
+
+    def __repr__(self) -> str:
+        return "identity"
+
+
+identity = Identity()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling(Operator):
+    """x -> a x; ``a * f`` is ``Scaling(a) @ f``."""
+
+    factor: float
+
+    def _apply(self, x: Array) -> Array:
+        return -x if self.factor == -1 else x * self.factor
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("Mul", [x, graph.constant(np.float32(self.factor))])
+
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.LINEAR
+
+    def _adjoint(self) -> Operator:
+        return self
+
+    def lipschitz(self) -> Bound:
+        return Bound(abs(self.factor), "exact", "abs(a)")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Compose(Operator):
+    """Parts applied from first to last. Built by `chain` and ``@``, which flatten and drop identities."""
+
+    parts: tuple[Operator, ...]
+
+    def _apply(self, x: Array) -> Array:
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        for part in self.parts:
+            x, shape = part._onnx(graph, x, shape), part._output_shape(shape)
+        return x
+
+    def children(self) -> tuple[Operator, ...]:
+        return self.parts
+
+    def _rebuild(self, children: Sequence[Operator]) -> Operator:
+        return chain(*children)
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        # shape(g f) = shape(g) o shape(f)
+        for part in self.parts:
+            shape = part._output_shape(shape)
+        return shape
+
+    def _span(self, interval: Interval, axis: int) -> Interval:
+        # what g needs, f has to deliver: span(g f) = span(f) o span(g)
+        for part in reversed(self.parts):
+            interval = part._span(interval, axis)
+        return interval
+
+    def grid(self, axis: int = 0) -> Grid:
+        # A shift by n pixels passes f if n is a multiple of its stride, and arrives as n / step(f); that in turn
+        # has to be a multiple of g's stride. So stride(g f) = lcm(stride f, stride g * step f), steps multiply.
+        total = Grid()
+        for part in self.parts:
+            g = part.grid(axis)
+            total = Grid(_lcm(Fraction(total.stride), g.stride * total.step), total.step * g.step)
+        return total
+
+    @property
+    def parameters(self) -> int:
+        return sum(part.parameters for part in self.parts)
+
+    def _multiply_adds(self, shape: Shape) -> int:
+        total = 0
+        for part in self.parts:
+            total, shape = total + part._multiply_adds(shape), part._output_shape(shape)
+        return total
+
+    @property
+    def linearity(self) -> Linearity:
+        # affine o affine is affine, linear o linear is linear
+        return max(part.linearity for part in self.parts)
+
+    def _adjoint(self) -> Operator:
+        # (g f)* = f* g*
+        return chain(*[part._adjoint() for part in reversed(self.parts)])
+
+    def lipschitz(self) -> Bound:
+        # L(g f) <= L(g) L(f), with equality only by luck (unless all but one are multiples of isometries)
+        bounds = [part.lipschitz() for part in self.parts]
+        return _combine(bounds, math.prod(b.value for b in bounds) if all(b.value for b in bounds) else 0.0, "product of its parts")
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        for part in reversed(self.parts):
+            wanted = part._input_channels(wanted)
+        return wanted
+
+    def __repr__(self) -> str:
+        return f"chain({', '.join(map(repr, self.parts))})"
+
+
+class _Parallel(Operator):
+    """Several operators on one input: what Sum and Stack share."""
+
+    parts: tuple[Operator, ...]
+
+    def children(self) -> tuple[Operator, ...]:
+        return self.parts
+
+    def _span(self, interval: Interval, axis: int) -> Interval:
+        # hull of what the parts need
+        spans = [part._span(interval, axis) for part in self.parts]
+        return min(lo for lo, _ in spans), max(hi for _, hi in spans)
+
+    def grid(self, axis: int = 0) -> Grid:
+        # A shift has to suit every part: the least common multiple; the steps are equal, or the sizes would differ.
+        grids = [part.grid(axis) for part in self.parts]
+        return Grid(math.lcm(*(g.stride for g in grids)), grids[0].step)
+
+    @property
+    def parameters(self) -> int:
+        return sum(part.parameters for part in self.parts)
+
+    def _multiply_adds(self, shape: Shape) -> int:
+        return sum(part._multiply_adds(shape) for part in self.parts)
+
+    @property
+    def linearity(self) -> Linearity:
+        return max(part.linearity for part in self.parts)
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return next((c for c in (part._input_channels(self._wanted(wanted)) for part in self.parts) if c is not None), None)
+
+    def _wanted(self, wanted: int | None) -> int | None:
+        return wanted
+
+    def _shapes(self, shape: Shape, axes: slice, word: str) -> list[Shape]:
+        shapes = [part._output_shape(shape) for part in self.parts]
+        if any(s[axes] != shapes[0][axes] or len(s) != len(shapes[0]) for s in shapes):
+            raise ShapeError(
+                f"{word} of {len(shapes)} operators on an input of shape {shape}: their outputs have the shapes "
+                f"{', '.join(map(str, shapes))}, which differ; pad or crop one of them"
+            )
+        return shapes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sum(_Parallel):
+    """x -> f_1(x) + f_2(x) + ...; built by ``f + g`` and ``f - g``, which flatten."""
+
+    parts: tuple[Operator, ...]
+
+    def _apply(self, x: Array) -> Array:
+        total = self.parts[0](x)
+        for part in self.parts[1:]:
+            total = total + part(x)
+        return total
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        total = self.parts[0]._onnx(graph, x, shape) if self.parts[0] != identity else x
+        for part in self.parts[1:]:
+            # f - g is written as Sub, as anybody would
+            body = _parts(part)
+            minus = bool(body) and body[-1] == Scaling(-1.0)
+            term = chain(*body[:-1]) if minus else part
+            value = x if term == identity else term._onnx(graph, x, shape)
+            total = graph.node("Sub" if minus else "Add", [total, value])
+        return total
+
+    def _rebuild(self, children: Sequence[Operator]) -> Operator:
+        return Sum(tuple(children))
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        return self._shapes(shape, slice(None), "sum")[0]
+
+    def _adjoint(self) -> Operator:
+        # (f + g)* = f* + g*
+        return Sum(tuple(part._adjoint() for part in self.parts))
+
+    def lipschitz(self) -> Bound:
+        # triangle inequality: L(sum a_i f_i) <= sum abs(a_i) L(f_i)
+        bounds = [part.lipschitz() for part in self.parts]
+        return _combine(bounds, sum(b.value for b in bounds), "sum of its parts")
+
+    def __repr__(self) -> str:
+        return f"({' + '.join(map(repr, self.parts))})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stack(_Parallel):
+    """x -> the channels of f_1(x), f_2(x), ... side by side; built by `stack`."""
+
+    parts: tuple[Operator, ...]
+
+    def _apply(self, x: Array) -> Array:
+        return concatenate([part(x) for part in self.parts])
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        values = [x if part == identity else part._onnx(graph, x, shape) for part in self.parts]
+        return graph.node("Concat", values, axis=1)
+
+    def _rebuild(self, children: Sequence[Operator]) -> Operator:
+        return Stack(tuple(children))
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        shapes = self._shapes((shape), slice(2, None), "stack")
+        return (shapes[0][0], sum(s[1] for s in shapes), *shapes[0][2:])
+
+    def _wanted(self, wanted: int | None) -> int | None:
+        return None  # how many channels each part has to deliver cannot be told from their sum
+
+    def _adjoint(self) -> Operator:
+        # stack(f, g)* (u, v) = f* u + g* v, but where to cut (u, v) depends on the number of input channels
+        raise BadInput("the adjoint of a stack needs channel numbers; write it as f* @ take(0, n) + g* @ take(n, m)")
+
+    def lipschitz(self) -> Bound:
+        # ||(f x, g x)||^2 = ||f x||^2 + ||g x||^2: the root of the sum of squares
+        bounds = [part.lipschitz() for part in self.parts]
+        return _combine(bounds, math.sqrt(sum(b.value**2 for b in bounds)), "root of the sum of squares of its parts")
+
+    def __repr__(self) -> str:
+        return f"stack({', '.join(map(repr, self.parts))})"
+
+
+def chain(*operators: Operator) -> Operator:
+    """Composition from first to last: ``chain(f, g, h) = h @ g @ f``. Nothing gives the identity.
+
+    >>> from aplomb.layers import relu
+    >>> chain(relu, identity) == relu
+    True
+    """
+    parts = tuple(part for operator in operators for part in _parts(operator))
+    return identity if not parts else parts[0] if len(parts) == 1 else Compose(parts)
+
+
+def stack(*operators: Operator) -> Operator:
+    """Parallel maps: the outputs of `operators` on one input, channels side by side.
+
+    >>> stack(identity, 2.0 * identity)(np.ones((1, 1, 1, 1))).ravel()
+    array([1., 2.])
+    """
+    if not operators:
+        raise BadInput("stack of no operators; give at least one")
+    parts = tuple(p for o in operators for p in (o.parts if isinstance(o, Stack) else (o,)))
+    return parts[0] if len(parts) == 1 else Stack(parts)
+
+
+def _parts(operator: Operator) -> tuple[Operator, ...]:
+    if isinstance(operator, Compose):
+        return operator.parts
+    return () if isinstance(operator, Identity) else (operator,)
+
+
+def _terms(operator: Operator) -> tuple[Operator, ...]:
+    return operator.parts if isinstance(operator, Sum) else (operator,)
+
+
+def _lcm(a: Fraction, b: Fraction) -> int:
+    """Least positive integer that is a multiple of both fractions."""
+    common = math.lcm(a.denominator, b.denominator)
+    return int(Fraction(math.lcm(int(a * common), int(b * common)), common).numerator)
+
+
+def _combine(bounds: Sequence[Bound], value: float, law: str) -> Bound:
+    for bound in bounds:
+        if bound.kind == "unknown":
+            return bound
+    return Bound(float(value), "upper", law)
