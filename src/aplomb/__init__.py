@@ -1,1 +1,88 @@
-"""Aplomb: image restoration with convolutional networks that can be checked."""
+"""Aplomb: image processing with convolutional networks that runs at once and says how far to trust it.
+
+>>> import aplomb
+>>> aplomb.psnr([[0.0, 0.5]], [[0.0, 0.6]])
+23.01
+
+The public names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aplomb.compare import Comparison, compare
+    from aplomb.errors import AplombError, BadInput, RunError
+    from aplomb.facts.table import Table, table
+    from aplomb.metrics import mse, psnr, ssim
+    from aplomb.model import Card, Model, freeze, load, shipped, thaw
+    from aplomb.operator import Bound, Operator, chain, identity, stack
+    from aplomb.restore.denoise import Result, denoise
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AplombError": "errors",
+    "BadInput": "errors",
+    "Bound": "operator",
+    "Card": "model",
+    "Comparison": "compare",
+    "Model": "model",
+    "Operator": "operator",
+    "Result": "restore.denoise",
+    "RunError": "errors",
+    "Table": "facts.table",
+    "chain": "operator",
+    "compare": "compare",
+    "denoise": "restore.denoise",
+    "freeze": "model",
+    "identity": "operator",
+    "load": "model",
+    "mse": "metrics",
+    "psnr": "metrics",
+    "shipped": "model",
+    "ssim": "metrics",
+    "stack": "operator",
+    "table": "facts.table",
+    "thaw": "model",
+}
+
+__all__ = [
+    "AplombError",
+    "BadInput",
+    "Bound",
+    "Card",
+    "Comparison",
+    "Model",
+    "Operator",
+    "Result",
+    "RunError",
+    "Table",
+    "chain",
+    "compare",
+    "denoise",
+    "freeze",
+    "identity",
+    "load",
+    "mse",
+    "psnr",
+    "shipped",
+    "ssim",
+    "stack",
+    "table",
+    "thaw",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'aplomb' has no attribute {name!r}")
+    # kept, because the submodule `compare` would otherwise take the place of the function of that name
+    globals()[name] = value = getattr(import_module(f"aplomb.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
-"""What the algebra needs to know of arrays: numpy's, and torch's where torch is already there.
+"""What the algebra needs to know of arrays: numpy's, and torch's where torch is there already.
 
-Nothing here imports torch. A tensor can only exist if somebody imported torch before, so it is recognised, and
-its library found, through ``sys.modules``; without torch these tests cost one dictionary look-up.
+Nothing here imports torch. A tensor can only exist if somebody imported torch before, so it is recognised,
+and its library found, through ``sys.modules``; without torch these tests cost one dictionary look-up.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def same(a: Array, b: Array) -> bool:
     """Bit-for-bit equality of two arrays, or of anything else by ``==``."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         a, b = np.asarray(a), np.asarray(b)
-        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
     torch = torch_of(a, b)
     if torch is not None:
         return type(a) is type(b) and a.dtype == b.dtype and bool(torch.equal(a, b))

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aplomb.arrays import Shape
-from aplomb.errors import ModelError, OutputError, ShapeError
+from aplomb.errors import ModelError, ShapeError
+from aplomb.facts.memory import peak_values
+from aplomb.io import whole_file
 from aplomb.operator import Operator
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Card:
     """Pixels around a tile that its result depends on; None: the whole picture."""
     parameters: int = 0
     multiply_adds_per_pixel: int = 0
+    values_per_pixel: float = 0.0
+    """Most numbers per input pixel that are alive at once while it runs."""
     training: dict[str, Any] = field(default_factory=dict)
     """Data, recipe, commit, seed, steps."""
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -103,19 +106,21 @@ def freeze(operator: Operator, path: str | Path, *, card: Card | None = None, sh
     model = write(operator, shape)
     model.graph.name = card.name if card and card.name else "aplomb"
     onnx.checker.check_model(model)
-    halo, multiple = (max(operator.halo(a) for a in (0, 1)), int(np.lcm(*(operator.grid(a).stride for a in (0, 1)))))
+    halo, multiple, values = facts(operator, shape)
     card = replace(
         card or Card(channels=shape[1]),
         multiple=multiple,
-        halo=None if np.isinf(halo) else int(halo),
+        halo=halo,
         parameters=operator.parameters,
-        multiply_adds_per_pixel=round(operator.multiply_adds(shape) / np.prod(shape[2:])),
+        multiply_adds_per_pixel=round(operator.multiply_adds(shape) / math.prod(shape[2:])),
+        values_per_pixel=values,
         format=FORMAT,
         hash=weights_hash(model),
     )
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(asdict(card), ensure_ascii=False)
-    _write_whole(Path(path), model.SerializeToString())
+    with whole_file(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
     return card
 
 
@@ -153,6 +158,14 @@ def load(name: str | Path) -> Model:
 def shipped() -> list[str]:
     """Names of the models that come with the package."""
     return sorted(p.stem for p in WEIGHTS.glob("*.onnx"))
+
+
+def facts(operator: Operator, shape: Shape | None = None) -> tuple[int | None, int, float]:
+    """What tiles are cut by: the halo (None: the whole picture), the multiple of sizes, live values per pixel."""
+    shape = fitting_shape(operator) if shape is None else shape
+    halo = max(operator.halo(axis) for axis in (0, 1))
+    multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
+    return None if math.isinf(halo) else int(halo), multiple, peak_values(operator, shape) / math.prod(shape[2:])
 
 
 def fitting_shape(operator: Operator, channels: int | None = None) -> Shape:
@@ -231,23 +244,3 @@ def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
             "get it again, or freeze it anew"
         )
     return model, card
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """All of `data` at `path`, or nothing and an OutputError."""
-    if not path.parent.is_dir():
-        raise OutputError(f"folder {path.parent} for {path.name} does not exist; create it first")
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place") from None

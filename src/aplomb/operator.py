@@ -1,6 +1,6 @@
 """The algebra. Read this file first.
 
-An operator is an immutable value ``T: X -> Y`` on arrays of layout (N, C, H, W) (dense ones on (N, C)). You can
+An operator is an immutable value ``T: X -> Y`` on arrays of layout (N, C, H, W), dense ones (N, C). You can
 
 - apply it: ``T(x)``, to a numpy array or to a torch tensor;
 - combine it: ``g @ f``, ``f + g``, ``f - g``, ``a * f``, ``stack(f, g)``, ``identity``;
@@ -14,17 +14,19 @@ A network is an expression. This is a residual denoiser:
 ((1, 1, 32, 32), 153, (-2, 3))
 
 Every fact of a composite follows from those of its parts by one law, which stands beside it. Where a law does
-not hold, the answer is the conservative one. A leaf (a convolution, a ReLU, a blur) states its own facts and its
-readings in numpy, torch and ONNX; they live in ``layers/`` and ``degrade/``.
+not hold, the answer is the conservative one. A leaf (a convolution, a ReLU, a blur) states its own facts and
+its readings in numpy, torch and ONNX; they live in ``layers/`` and ``degrade/``.
 
-A public method checks, the private one of the same name computes; only private ones are written by a subclass.
+A public method checks, the private one of the same name computes; a subclass writes private ones, and those
+facts that need no check (`grid`, `linearity`, `lipschitz`).
+
+Long because every combinator has every reading and every fact, and each law belongs beside the others.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -43,7 +45,7 @@ EVERYWHERE: Interval = (-math.inf, math.inf)
 
 
 class Linearity(IntEnum):
-    """How far superposition holds. Any combination is as linear as its least linear part, hence the order."""
+    """How far superposition holds. A combination is as linear as its least linear part, hence the order."""
 
     LINEAR = 0
     AFFINE = 1
@@ -55,8 +57,8 @@ class Grid:
     """How the output's sampling lattice lies in the input's, on one axis.
 
     `step` is the distance of two output pixels, measured in input pixels (2 behind a down-sampling by 2, 1/2
-    behind an up-sampling). `stride`, the total stride, is the smallest shift of the input, in pixels, that only
-    shifts the output: T shift(stride) = shift(stride / step) T.
+    behind an up-sampling). `stride`, the total stride, is the smallest shift of the input, in pixels, that
+    only shifts the output: T shift(stride) = shift(stride / step) T.
     """
 
     stride: int = 1
@@ -87,14 +89,17 @@ def unknown(reason: str) -> Bound:
 class GraphWriter(Protocol):
     """What a leaf may ask for when it writes itself as ONNX (implemented in ``model.py``)."""
 
-    def node(self, op: str, inputs: Sequence[str], doc: str = "", **attributes: Any) -> str: ...
-    def constant(self, array: Array) -> str: ...
-    def function(
-        self, leaf: str, inputs: Sequence[str], body: Callable[[GraphWriter, str], str], **attributes: Any
-    ) -> str: ...
+    def node(self, op: str, inputs: Sequence[str], doc: str = "", **attributes: Any) -> str:
+        """Write an ONNX node; the name of its output comes back."""
+
+    def constant(self, array: Array) -> str:
+        """Write an array; its name comes back."""
+
+    def function(self, leaf: str, inputs: Sequence[str], body: Callable[..., str], **attributes: Any) -> str:
+        """Write a leaf that ONNX lacks; ``body(graph, *inputs)`` writes the plain nodes inside it."""
 
 
-class Operator(ABC):
+class Operator:
     """An immutable map of arrays; subclasses are frozen dataclasses.
 
     A leaf implements `_numpy`, `_torch` and `_onnx`, its output shape and the facts that differ from the
@@ -106,11 +111,11 @@ class Operator(ABC):
     _state: ClassVar[tuple[str, ...]] = ()
     __array_ufunc__ = None  # so that numpy's scalars leave `a * f` to us
 
-    # -- apply ------------------------------------------------------------------------------------------------
+    # -- apply --------------------------------------------------------------------------------------------
 
     @final
     def __call__(self, x: Array) -> Array:
-        """Apply to `x`, (N, C, H, W) or (N, C), an ndarray or a tensor. Raises ShapeError if it does not fit."""
+        """Apply to `x`, (N, C, H, W) or (N, C), an ndarray or a tensor; ShapeError if it does not fit."""
         self._output_shape(tuple(x.shape))
         return self._apply(x)
 
@@ -127,7 +132,7 @@ class Operator(ABC):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         raise BadInput(f"{self!r} cannot be frozen: ONNX has no form for it; freeze the parts around it")
 
-    # -- combine ----------------------------------------------------------------------------------------------
+    # -- combine ---------------------------------------------------------------------------------------------
 
     @final
     def __matmul__(self, first: Operator) -> Operator:
@@ -155,11 +160,11 @@ class Operator(ABC):
     def __neg__(self) -> Operator:
         return -1.0 * self
 
-    # -- facts ------------------------------------------------------------------------------------------------
+    # -- facts -----------------------------------------------------------------------------------------------
 
     @final
     def output_shape(self, shape: Shape) -> Shape:
-        """Shape of the output for an input of `shape`; ShapeError, with what would fit, if it does not fit."""
+        """Shape of the output for an input of `shape`; ShapeError, with what would fit, if it does not."""
         return self._output_shape(tuple(int(n) for n in shape))
 
     def _output_shape(self, shape: Shape) -> Shape:
@@ -169,13 +174,14 @@ class Operator(ABC):
     def span(self, interval: Interval, axis: int = 0) -> Interval:
         """The input interval that the output interval [lo, hi) depends on; `axis` 0 is rows, 1 is columns.
 
-        The receptive field as an interval: positions may be negative, where a border is padded. With strides
-        its extent depends on where the output pixel lies, so ask for the pixel that you mean.
+        The receptive field as an interval: positions may lie outside the picture, where a border is padded
+        (what a mirrored border puts there comes from inside). With strides its extent depends on where the
+        output pixel lies, so ask for the pixel that you mean. An infinite end stands for the whole picture.
         """
         lo, hi = interval
         if not lo < hi:
             raise BadInput(f"span asked for the empty interval [{lo}, {hi}); give lo < hi")
-        return self._span((lo, hi), axis)
+        return self._span(EVERYWHERE if math.isinf(lo) or math.isinf(hi) else (lo, hi), axis)
 
     def _span(self, interval: Interval, axis: int) -> Interval:
         return interval
@@ -186,7 +192,7 @@ class Operator(ABC):
 
     @final
     def halo(self, axis: int = 0) -> float:
-        """Input pixels needed on either side of an output pixel: the most over all phases, in whole strides."""
+        """Input pixels needed on either side of an output pixel: the most of all phases, in whole strides."""
         grid = self.grid(axis)
         phases = max(1, math.ceil(grid.stride / grid.step))
         reach = 0.0
@@ -198,11 +204,11 @@ class Operator(ABC):
     @property
     def parameters(self) -> int:
         """Number of trainable weights."""
-        return sum(int(np.prod(np.shape(getattr(self, n)))) for n in self._weights if getattr(self, n) is not None)
+        return sum(math.prod(array.shape) for array in self.weights(state=False).values())
 
     @final
     def multiply_adds(self, shape: Shape) -> int:
-        """Multiplications with an addition, for one input of `shape`; biases, activations and sums are not counted."""
+        """Multiplications by weights, with an addition, for an input of `shape`; biases do not count."""
         self.output_shape(shape)
         return self._multiply_adds(shape)
 
@@ -211,14 +217,15 @@ class Operator(ABC):
 
     @property
     def linearity(self) -> Linearity:
+        """Linear, affine or nonlinear."""
         return Linearity.NONLINEAR
 
     @final
     def adjoint(self) -> Operator:
         """The operator T* with <T x, y> = <x, T* y>. Raises BadInput unless the operator is linear."""
         if self.linearity is not Linearity.LINEAR:
-            more = "; take .linear_part() first" if self.linearity is Linearity.AFFINE else ""
-            raise BadInput(f"adjoint asked of an operator that is {self.linearity.name.lower()}, not linear{more}")
+            kind, more = self.linearity, "; take .linear_part() first" * (self.linearity is Linearity.AFFINE)
+            raise BadInput(f"adjoint asked of an operator that is {kind.name.lower()}, not linear{more}")
         return self._adjoint()
 
     def _adjoint(self) -> Operator:
@@ -226,9 +233,9 @@ class Operator(ABC):
 
     @final
     def linear_part(self) -> Operator:
-        """x -> T(x) - T(0) of an affine operator: the same without its biases."""
+        """The map x -> T(x) - T(0) of an affine operator T: the same without its biases."""
         if self.linearity is Linearity.NONLINEAR:
-            raise BadInput("linear_part asked of a nonlinear operator; take the part between its nonlinearities")
+            raise BadInput("linear_part asked of a nonlinear operator; take what is between nonlinearities")
         return self.map(lambda leaf: leaf._linear_part())
 
     def _linear_part(self) -> Operator:
@@ -247,7 +254,7 @@ class Operator(ABC):
         """Channels asked of the input when the next operator wants `wanted` of the output."""
         return wanted
 
-    # -- parts and weights --------------------------------------------------------------------------------------
+    # -- parts and weights -----------------------------------------------------------------------------------
 
     def children(self) -> tuple[Operator, ...]:
         """Parts of a combinator, in order; a leaf has none."""
@@ -273,7 +280,7 @@ class Operator(ABC):
 
     @final
     def weights(self, *, state: bool = True) -> dict[str, Array]:
-        """All weight arrays by name, ``"3.weight"`` being that of the fourth leaf; `state` adds running statistics."""
+        """Weight arrays by name, ``"3.weight"`` that of the fourth leaf; `state` adds running statistics."""
         found = {}
         for index, leaf in enumerate(self.leaves()):
             for name in (*leaf._weights, *(leaf._state if state else ())):
@@ -286,18 +293,17 @@ class Operator(ABC):
         """The same expression with the arrays named in `weights` put in their places."""
         index = -1
         known = self.weights()
-        if extra := set(weights) - set(known):
-            raise BadInput(f"no weight named {sorted(extra)[0]!r} here; the names are {', '.join(list(known)[:4])}, ...")
         for name, array in weights.items():
-            if tuple(array.shape) != tuple(known[name].shape):
-                raise BadInput(
-                    f"weight {name} of shape {tuple(array.shape)} does not fit; its place has {tuple(known[name].shape)}"
-                )
+            if name not in known:
+                raise BadInput(f"no weight named {name!r} here; the names are {', '.join([*known][:4])}, ...")
+            if (found := tuple(array.shape)) != (place := tuple(known[name].shape)):
+                raise BadInput(f"weight {name} of shape {found} does not fit; its place has shape {place}")
 
         def change(leaf: Operator) -> Operator:
             nonlocal index
             index += 1
-            mine = {n: weights[f"{index}.{n}"] for n in (*leaf._weights, *leaf._state) if f"{index}.{n}" in weights}
+            names = {n: f"{index}.{n}" for n in (*leaf._weights, *leaf._state)}
+            mine = {n: weights[name] for n, name in names.items() if name in weights}
             return dataclasses.replace(leaf, **mine) if mine else leaf  # type: ignore[type-var]
 
         return self.map(change)
@@ -311,13 +317,14 @@ class Operator(ABC):
     def _initialise(self, rng: np.random.Generator) -> Operator:
         return self
 
-    # -- value ------------------------------------------------------------------------------------------------
+    # -- value -----------------------------------------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
         """Same structure and the same weights, bit for bit."""
         if type(self) is not type(other):
             return False
-        return all(same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+        names = [f.name for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return all(same(getattr(self, name), getattr(other, name)) for name in names)
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(hash(c) for c in self.children())))
@@ -333,7 +340,7 @@ class Operator(ABC):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-# -- the five combinators ---------------------------------------------------------------------------------------
+# -- the five combinators ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -387,10 +394,23 @@ class Scaling(Operator):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Compose(Operator):
-    """Parts applied from first to last. Built by `chain` and ``@``, which flatten and drop identities."""
+class _Combination(Operator):
+    """What compositions, sums and stacks share."""
 
     parts: tuple[Operator, ...]
+
+    def children(self) -> tuple[Operator, ...]:
+        return self.parts
+
+    @property
+    def linearity(self) -> Linearity:
+        # affine o affine is affine, linear + linear is linear, and so on
+        return max(part.linearity for part in self.parts)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Compose(_Combination):
+    """Parts applied from first to last. Built by `chain` and ``@``, which flatten and drop identities."""
 
     def _apply(self, x: Array) -> Array:
         for part in self.parts:
@@ -401,9 +421,6 @@ class Compose(Operator):
         for part in self.parts:
             x, shape = part._onnx(graph, x, shape), part._output_shape(shape)
         return x
-
-    def children(self) -> tuple[Operator, ...]:
-        return self.parts
 
     def _rebuild(self, children: Sequence[Operator]) -> Operator:
         return chain(*children)
@@ -421,28 +438,19 @@ class Compose(Operator):
         return interval
 
     def grid(self, axis: int = 0) -> Grid:
-        # A shift by n pixels passes f if n is a multiple of its stride, and arrives as n / step(f); that in turn
-        # has to be a multiple of g's stride. So stride(g f) = lcm(stride f, stride g * step f), steps multiply.
+        # A shift by n pixels passes f if n is a multiple of its stride, and arrives as n / step(f); that has
+        # to be a multiple of g's stride. So stride(g f) = lcm(stride f, stride g * step f); steps multiply.
         total = Grid()
         for part in self.parts:
             g = part.grid(axis)
             total = Grid(_lcm(Fraction(total.stride), g.stride * total.step), total.step * g.step)
         return total
 
-    @property
-    def parameters(self) -> int:
-        return sum(part.parameters for part in self.parts)
-
     def _multiply_adds(self, shape: Shape) -> int:
         total = 0
         for part in self.parts:
             total, shape = total + part._multiply_adds(shape), part._output_shape(shape)
         return total
-
-    @property
-    def linearity(self) -> Linearity:
-        # affine o affine is affine, linear o linear is linear
-        return max(part.linearity for part in self.parts)
 
     def _adjoint(self) -> Operator:
         # (g f)* = f* g*
@@ -451,7 +459,7 @@ class Compose(Operator):
     def lipschitz(self) -> Bound:
         # L(g f) <= L(g) L(f), with equality only by luck (unless all but one are multiples of isometries)
         bounds = [part.lipschitz() for part in self.parts]
-        return _combine(bounds, math.prod(b.value for b in bounds) if all(b.value for b in bounds) else 0.0, "product of its parts")
+        return _combine(bounds, math.prod(b.value for b in bounds), "product of its parts")
 
     def _input_channels(self, wanted: int | None) -> int | None:
         for part in reversed(self.parts):
@@ -462,13 +470,8 @@ class Compose(Operator):
         return f"chain({', '.join(map(repr, self.parts))})"
 
 
-class _Parallel(Operator):
-    """Several operators on one input: what Sum and Stack share."""
-
-    parts: tuple[Operator, ...]
-
-    def children(self) -> tuple[Operator, ...]:
-        return self.parts
+class _Parallel(_Combination):
+    """Several operators on one input: what sums and stacks share."""
 
     def _span(self, interval: Interval, axis: int) -> Interval:
         # hull of what the parts need
@@ -476,23 +479,16 @@ class _Parallel(Operator):
         return min(lo for lo, _ in spans), max(hi for _, hi in spans)
 
     def grid(self, axis: int = 0) -> Grid:
-        # A shift has to suit every part: the least common multiple; the steps are equal, or the sizes would differ.
+        # A shift has to suit every part: least common multiple. Steps are equal, or the sizes would differ.
         grids = [part.grid(axis) for part in self.parts]
         return Grid(math.lcm(*(g.stride for g in grids)), grids[0].step)
-
-    @property
-    def parameters(self) -> int:
-        return sum(part.parameters for part in self.parts)
 
     def _multiply_adds(self, shape: Shape) -> int:
         return sum(part._multiply_adds(shape) for part in self.parts)
 
-    @property
-    def linearity(self) -> Linearity:
-        return max(part.linearity for part in self.parts)
-
     def _input_channels(self, wanted: int | None) -> int | None:
-        return next((c for c in (part._input_channels(self._wanted(wanted)) for part in self.parts) if c is not None), None)
+        asked = (part._input_channels(self._wanted(wanted)) for part in self.parts)
+        return next((c for c in asked if c is not None), None)
 
     def _wanted(self, wanted: int | None) -> int | None:
         return wanted
@@ -501,8 +497,8 @@ class _Parallel(Operator):
         shapes = [part._output_shape(shape) for part in self.parts]
         if any(s[axes] != shapes[0][axes] or len(s) != len(shapes[0]) for s in shapes):
             raise ShapeError(
-                f"{word} of {len(shapes)} operators on an input of shape {shape}: their outputs have the shapes "
-                f"{', '.join(map(str, shapes))}, which differ; pad or crop one of them"
+                f"{word} of {len(shapes)} operators on an input of shape {shape}: their outputs have the "
+                f"shapes {', '.join(map(str, shapes))}, which differ; pad or crop one of them"
             )
         return shapes
 
@@ -510,8 +506,6 @@ class _Parallel(Operator):
 @dataclass(frozen=True, eq=False, repr=False)
 class Sum(_Parallel):
     """x -> f_1(x) + f_2(x) + ...; built by ``f + g`` and ``f - g``, which flatten."""
-
-    parts: tuple[Operator, ...]
 
     def _apply(self, x: Array) -> Array:
         total = self.parts[0](x)
@@ -553,8 +547,6 @@ class Sum(_Parallel):
 class Stack(_Parallel):
     """x -> the channels of f_1(x), f_2(x), ... side by side; built by `stack`."""
 
-    parts: tuple[Operator, ...]
-
     def _apply(self, x: Array) -> Array:
         return concatenate([part(x) for part in self.parts])
 
@@ -566,7 +558,7 @@ class Stack(_Parallel):
         return Stack(tuple(children))
 
     def _output_shape(self, shape: Shape) -> Shape:
-        shapes = self._shapes((shape), slice(2, None), "stack")
+        shapes = self._shapes(shape, slice(2, None), "stack")
         return (shapes[0][0], sum(s[1] for s in shapes), *shapes[0][2:])
 
     def _wanted(self, wanted: int | None) -> int | None:
@@ -574,12 +566,13 @@ class Stack(_Parallel):
 
     def _adjoint(self) -> Operator:
         # stack(f, g)* (u, v) = f* u + g* v, but where to cut (u, v) depends on the number of input channels
-        raise BadInput("the adjoint of a stack needs channel numbers; write it as f* @ take(0, n) + g* @ take(n, m)")
+        raise BadInput("the adjoint of a stack needs channel numbers: f* @ take(0, n) + g* @ take(n, m)")
 
     def lipschitz(self) -> Bound:
         # ||(f x, g x)||^2 = ||f x||^2 + ||g x||^2: the root of the sum of squares
         bounds = [part.lipschitz() for part in self.parts]
-        return _combine(bounds, math.sqrt(sum(b.value**2 for b in bounds)), "root of the sum of squares of its parts")
+        value = math.hypot(*(b.value for b in bounds))
+        return _combine(bounds, value, "root of the sum of squares of its parts")
 
     def __repr__(self) -> str:
         return f"stack({', '.join(map(repr, self.parts))})"

@@ -1,4 +1,4 @@
-"""Leaves of networks. One file a kind; a leaf states its readings (numpy, torch, ONNX) and its facts side by side."""
+"""Leaves of networks, one file a kind; a leaf states its readings (numpy, torch, ONNX) beside its facts."""
 
 from aplomb.layers.activation import (
     elu,
@@ -29,9 +29,9 @@ from aplomb.layers.resample import (
 )
 
 __all__ = [
-    "append_constant", "average_pool", "batch_norm", "conv", "conv_transposed", "crop", "dense", "downsample",
-    "dropout", "elu", "flatten", "fold_batch_norm", "hard_clip", "l2_pool", "layer_norm", "leaky_relu",
-    "local_contrast_norm", "max_pool", "maxout", "merge", "min_pool", "pad", "pixel_shuffle", "pixel_unshuffle",
-    "relu", "sigmoid", "soft_shrink", "softmax", "step", "swish", "take", "tanh", "unflatten", "upsample_bilinear",
-    "upsample_repeat", "upsample_zeros",
+    "append_constant", "average_pool", "batch_norm", "conv", "conv_transposed", "crop", "dense",
+    "downsample", "dropout", "elu", "flatten", "fold_batch_norm", "hard_clip", "l2_pool", "layer_norm",
+    "leaky_relu", "local_contrast_norm", "max_pool", "maxout", "merge", "min_pool", "pad", "pixel_shuffle",
+    "pixel_unshuffle", "relu", "sigmoid", "soft_shrink", "softmax", "step", "swish", "take", "tanh",
+    "unflatten", "upsample_bilinear", "upsample_repeat", "upsample_zeros",
 ]  # fmt: skip

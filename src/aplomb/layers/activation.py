@@ -177,7 +177,7 @@ class HardClip(Operator):
         return x.clamp(self.lo, self.hi)
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
-        return graph.node("Clip", [x, graph.constant(np.float32(self.lo)), graph.constant(np.float32(self.hi))])
+        return graph.node("Clip", [x, *(graph.constant(np.float32(end)) for end in (self.lo, self.hi))])
 
     def lipschitz(self) -> Bound:
         return _exact(1.0)
@@ -185,7 +185,7 @@ class HardClip(Operator):
 
 @dataclass(frozen=True, eq=False)
 class Maxout(Operator):
-    """Largest of every `pieces` neighbouring channels: y_c = max_k x_(c pieces + k) (Goodfellow et al. 2013)."""
+    """Largest of `pieces` neighbouring channels: y_c = max_k x_(c pieces + k) (Goodfellow et al. 2013)."""
 
     pieces: int = 2
 
@@ -198,11 +198,9 @@ class Maxout(Operator):
             def number(n: int) -> str:
                 return g.constant(np.array([n], np.int64))
 
-            end = np.iinfo(np.int64).max
-            return g.node(
-                "Max",
-                [g.node("Slice", [x, number(k), number(end), number(1), number(self.pieces)]) for k in range(self.pieces)],
-            )
+            end, every = number(np.iinfo(np.int64).max), number(self.pieces)
+            starts = [number(k) for k in range(self.pieces)]
+            return g.node("Max", [g.node("Slice", [x, start, end, number(1), every]) for start in starts])
 
         return graph.function("Maxout", [x], body, pieces=self.pieces)
 
@@ -215,7 +213,7 @@ class Maxout(Operator):
         return None if wanted is None else wanted * self.pieces
 
     def lipschitz(self) -> Bound:
-        # the pieces are separate channels here, and a maximum moves by no more than the largest of its arguments
+        # the pieces are separate channels, and a maximum moves by no more than the largest of its arguments
         return _exact(1.0, "a maximum")
 
 

@@ -71,10 +71,13 @@ class AppendConstant(Operator):
 
     @property
     def linearity(self) -> Linearity:
-        return Linearity.AFFINE
+        return Linearity.AFFINE if self.value else Linearity.LINEAR
 
     def _linear_part(self) -> Operator:
         return AppendConstant(0.0)
+
+    def _adjoint(self) -> Operator:
+        raise BadInput(f"the adjoint of {self!r} needs the number of channels that were there; use take")
 
     def lipschitz(self) -> Bound:
         return Bound(1.0, "exact", "a constant does not move")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from aplomb.arrays import Array, Shape, like
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import EVERYWHERE, Bound, GraphWriter, Grid, Interval, Linearity, Operator
+from aplomb.operator import EVERYWHERE, Bound, GraphWriter, Interval, Linearity, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,13 +27,14 @@ class Dense(Operator):
         return y if self.bias is None else y + like(self.bias, x)
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
-        inputs = [x, graph.constant(self.weight)] + ([] if self.bias is None else [graph.constant(self.bias)])
-        return graph.node("Gemm", inputs, transB=1)
+        weights = (self.weight,) if self.bias is None else (self.weight, self.bias)
+        return graph.node("Gemm", [x, *map(graph.constant, weights)], transB=1)
 
     def _output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 2 or shape[1] != self.weight.shape[1]:
+            wanted = f"(N, {self.weight.shape[1]})"
             raise ShapeError(
-                f"{self!r} takes (N, {self.weight.shape[1]}), found {shape}; flatten a picture of the right size first"
+                f"{self!r} takes {wanted}, found {shape}; flatten a picture of the right size first"
             )
         return shape[0], int(self.weight.shape[0])
 
@@ -56,14 +56,16 @@ class Dense(Operator):
 
     def lipschitz(self) -> Bound:
         # spectral norm <= Frobenius norm; the singular value itself is the tight bound's business
-        return Bound(float(np.sqrt(np.square(np.asarray(self.weight, np.float64)).sum())), "upper", "Frobenius norm")
+        return Bound(float(np.linalg.norm(np.asarray(self.weight, np.float64))), "upper", "Frobenius norm")
 
     def _input_channels(self, wanted: int | None) -> int | None:
         return int(self.weight.shape[1])
 
     def _initialise(self, rng: np.random.Generator) -> Operator:
         w = rng.normal(0.0, math.sqrt(2.0 / self.weight.shape[1]), self.weight.shape).astype(np.float32)
-        return replace(self, weight=w, bias=None if self.bias is None else np.zeros(self.bias.shape, np.float32))
+        return replace(
+            self, weight=w, bias=None if self.bias is None else np.zeros(self.bias.shape, np.float32)
+        )
 
     def __repr__(self) -> str:
         no_bias = "" if self.bias is not None else ", bias=False"
@@ -91,7 +93,7 @@ class Flatten(Operator):
         return Linearity.LINEAR
 
     def _adjoint(self) -> Operator:
-        raise BadInput("the adjoint of flatten needs the size of the picture; use unflatten(channels, height, width)")
+        raise BadInput("the adjoint of flatten needs the picture's size: unflatten(channels, height, width)")
 
     def lipschitz(self) -> Bound:
         return Bound(1.0, "exact", "a change of shape")
@@ -122,9 +124,6 @@ class Unflatten(Operator):
 
     def _span(self, interval: Interval, axis: int) -> Interval:
         return EVERYWHERE
-
-    def grid(self, axis: int = 0) -> Grid:
-        return Grid(1, Fraction(1))
 
     @property
     def linearity(self) -> Linearity:

@@ -1,24 +1,35 @@
-"""Normalisations and dropout, as they are when a network is used; training replaces two of them by its own forms."""
+"""Normalisations and dropout as they are when a network is used; training has its own form of two of them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from aplomb.arrays import Array, Shape, like
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.conv import Conv
-from aplomb.operator import EVERYWHERE, Bound, Compose, GraphWriter, Interval, Linearity, Operator, chain, unknown
+from aplomb.layers.pad import pad
+from aplomb.operator import (
+    EVERYWHERE,
+    Bound,
+    Compose,
+    GraphWriter,
+    Interval,
+    Linearity,
+    Operator,
+    chain,
+    unknown,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm(Operator):
-    """y_c = weight_c (x_c - mean_c) / sqrt(variance_c + epsilon) + bias_c, with statistics that training collected.
+    """y_c = weight_c (x_c - mean_c) / sqrt(variance_c + epsilon) + bias_c, with statistics from training.
 
-    An affine operator, so freezing folds it into the convolution before it. Reference: Ioffe and Szegedy, 2015.
+    An affine operator, so freezing folds it into the convolution before it. Reference: Ioffe, Szegedy, 2015.
     """
 
     weight: Array
@@ -41,7 +52,9 @@ class BatchNorm(Operator):
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         values = (self.weight, self.bias, self.mean, self.variance)
-        return graph.node("BatchNormalization", [x, *map(graph.constant, values)], epsilon=float(self.epsilon))
+        return graph.node(
+            "BatchNormalization", [x, *map(graph.constant, values)], epsilon=float(self.epsilon)
+        )
 
     def _output_shape(self, shape: Shape) -> Shape:
         if len(shape) < 2 or shape[1] != len(self.weight):
@@ -50,14 +63,17 @@ class BatchNorm(Operator):
 
     @property
     def linearity(self) -> Linearity:
-        return Linearity.AFFINE
+        return Linearity.AFFINE if bool((self.scale_shift()[1] != 0).any()) else Linearity.LINEAR
 
     def _linear_part(self) -> Operator:
         # a x: the mean and the bias only shift
         return replace(self, bias=self.bias * 0, mean=self.mean * 0)
 
+    def _adjoint(self) -> Operator:
+        return self
+
     def lipschitz(self) -> Bound:
-        return Bound(float(np.abs(np.asarray(self.scale_shift()[0])).max()), "exact", "largest factor of a channel")
+        return Bound(float(abs(self.scale_shift()[0]).max()), "exact", "largest factor of a channel")
 
     def _input_channels(self, wanted: int | None) -> int | None:
         return len(self.weight)
@@ -93,13 +109,13 @@ class LayerNorm(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         axes = np.array(self._axes(len(shape)), np.int64)
 
-        def body(g: GraphWriter, x: str, w: str, b: str) -> str:
+        def body(g: GraphWriter, x: str, weight: str, bias: str) -> str:
             centred = g.node("Sub", [x, g.node("ReduceMean", [x, g.constant(axes)])])
             variance = g.node("ReduceMean", [g.node("Mul", [centred, centred]), g.constant(axes)])
             deviation = g.node("Sqrt", [g.node("Add", [variance, g.constant(np.float32(self.epsilon))])])
             place = g.constant(np.array([-1, *(1,) * (len(shape) - 2)], np.int64))
-            y = g.node("Div", [centred, deviation])
-            return g.node("Add", [g.node("Mul", [y, g.node("Reshape", [w, place])]), g.node("Reshape", [b, place])])
+            w, b = (g.node("Reshape", [v, place]) for v in (weight, bias))
+            return g.node("Add", [g.node("Mul", [g.node("Div", [centred, deviation]), w]), b])
 
         return graph.function(
             "LayerNorm", [x, graph.constant(self.weight), graph.constant(self.bias)], body,
@@ -126,11 +142,11 @@ class LayerNorm(Operator):
 
 @dataclass(frozen=True, eq=False)
 class LocalContrastNorm(Operator):
-    """y = v / max(floor, s) with v = x - w * x and s^2 = w * v^2: local mean removed, local deviation divided out.
+    """y = v / max(floor, s), v = x - w * x, s^2 = w * v^2: local mean removed, local deviation divided out.
 
-    `w` is a Gaussian window of `size` pixels (standard deviation size / 4) over all channels, of sum 1; the border
-    is reflected. Reference: Jarrett et al., "What is the best multi-stage architecture for object recognition?",
-    2009, with a fixed floor in place of the picture's mean deviation, so that the operator stays local.
+    `w` is a Gaussian window of `size` pixels (standard deviation size / 4) over all channels, of sum 1; the
+    border is reflected. Reference: Jarrett et al., "What is the best multi-stage architecture for object
+    recognition?", 2009, with a fixed floor in place of the picture's mean deviation, so that it stays local.
     """
 
     size: int = 9
@@ -142,16 +158,14 @@ class LocalContrastNorm(Operator):
         return np.outer(g, g) / g.sum() ** 2
 
     def _mean(self, channels: int) -> Operator:
-        from aplomb.layers.pad import pad
-
         kernel = np.broadcast_to(self._window() / channels, (1, channels, self.size, self.size))
         return chain(pad(self.size // 2, "reflect"), Conv(kernel.copy()))
 
     def _apply(self, x: Array) -> Array:
         mean = self._mean(x.shape[1])
         v = x - mean(x)
-        s = mean(v * v) ** 0.5
-        return v / (np.maximum(s, self.floor) if isinstance(s, np.ndarray) else s.clamp_min(self.floor))
+        # the floor comes before the root, which has no slope at 0
+        return v / mean(v * v).clip(self.floor**2) ** 0.5
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         c = shape[1]
@@ -164,8 +178,10 @@ class LocalContrastNorm(Operator):
 
         def body(g: GraphWriter, x: str) -> str:
             v = g.node("Sub", [x, mean(g, x)])
-            s = g.node("Sqrt", [mean(g, g.node("Mul", [v, v]))])
-            return g.node("Div", [v, g.node("Max", [s, g.constant(np.float32(self.floor))])])
+            floor = g.constant(np.float32(self.floor**2))
+            return g.node(
+                "Div", [v, g.node("Sqrt", [g.node("Max", [mean(g, g.node("Mul", [v, v])), floor])])]
+            )
 
         return graph.function("LocalContrastNorm", [x], body, size=self.size, floor=float(self.floor))
 
@@ -219,7 +235,9 @@ def batch_norm(channels: int, *, epsilon: float = 1e-5) -> Operator:
     return BatchNorm(one, zero, zero.copy(), one.copy(), epsilon)
 
 
-def layer_norm(channels: int, *, over: Literal["channels", "all"] = "channels", epsilon: float = 1e-5) -> Operator:
+def layer_norm(
+    channels: int, *, over: Literal["channels", "all"] = "channels", epsilon: float = 1e-5
+) -> Operator:
     """Layer normalisation over the channels of each pixel, or over channels and pixels.
 
     >>> layer_norm(2)(np.array([[1.0, 3.0]])).round(2)
@@ -233,11 +251,13 @@ def layer_norm(channels: int, *, over: Literal["channels", "all"] = "channels", 
 def local_contrast_norm(size: int = 9, floor: float = 1e-2) -> Operator:
     """Local contrast normalisation with a Gaussian window of `size` (odd) pixels.
 
-    >>> float(local_contrast_norm(3)(np.full((1, 1, 5, 5), 7.0)).max().round(6))
+    >>> float(abs(local_contrast_norm(3)(np.full((1, 1, 5, 5), 7.0))).max().round(6))
     0.0
     """
     if size < 1 or size % 2 == 0 or not floor > 0:
-        raise BadInput(f"local_contrast_norm of size {size}, floor {floor}: give an odd size and a positive floor")
+        raise BadInput(
+            f"local_contrast_norm of size {size}, floor {floor}: give an odd size, a positive floor"
+        )
     return LocalContrastNorm(size, floor)
 
 

@@ -38,7 +38,7 @@ class _Linear(Operator):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pad(_Linear):
-    """Enlarge a picture: by zeros, by reflection without the edge pixel, by its edge pixel, or periodically."""
+    """Enlarge a picture by zeros, by reflection (without the edge), by its edge pixel or periodically."""
 
     pads: Pads
     border: Border = "zero"
@@ -62,11 +62,12 @@ class Pad(_Linear):
         for axis, n in enumerate(shape[2:]):
             least = max(self.pads[axis]) + {"reflect": 1, "circular": 0}.get(self.border, -math.inf)
             if n < least:
-                raise ShapeError(f"{self!r} needs at least {least:g} pixels along {'yx'[axis]}, found {n}; use replicate or zero")
+                found = f"{n} pixels along {'yx'[axis]}"
+                raise ShapeError(f"{self!r} needs at least {least:g}, found {found}; use replicate or zero")
         return (*shape[:2], *(n + a + b for n, (a, b) in zip(shape[2:], self.pads, strict=True)))
 
     def _span(self, interval: Interval, axis: int) -> Interval:
-        # away from the border; there, pixels beyond stand for pixels of the picture
+        # away from the border; pixels beyond it stand for pixels of the picture
         p = self.pads[axis][0]
         return interval[0] - p, interval[1] - p
 
@@ -75,13 +76,13 @@ class Pad(_Linear):
 
     def lipschitz(self) -> Bound:
         # ||P x||^2 = sum of multiplicity * x^2 <= largest multiplicity * ||x||^2, axis by axis.
-        # Zero: 1. Reflect: a pixel near both edges of a small picture is copied on both sides. Replicate: 1 + p.
+        # Reflect: a pixel near both edges of a small picture is copied on both sides. Replicate: 1 + p.
         if self.border == "zero" or self.pads == NO_PADS:
             return Bound(1.0, "exact", "zero padding is an isometry")
         most = 1
         for a, b in self.pads:
             if self.border == "replicate":
-                most *= 1 + a + b  # a single pixel is both edges; with two or more 1 + max(a, b) would do
+                most *= 1 + a + b  # a single pixel is both edges; with two or more, 1 + max(a, b) would do
             else:
                 most *= 1 + (a > 0) + (b > 0)
         return Bound(math.sqrt(most), "upper", "root of the largest number of copies of a pixel")
@@ -126,15 +127,14 @@ class Fold(_Linear):
         )
 
     def _output_shape(self, shape: Shape) -> Shape:
-        inner = (*shape[:2], *(n - a - b for n, (a, b) in zip(shape[2:], self.pads, strict=True)))
-        if min(inner) < 1:
-            raise ShapeError(f"{self!r} takes what {Pad(self.pads, self.border)!r} gives, found {shape}")
+        inner = Crop(self.pads)._output_shape(shape)
         Pad(self.pads, self.border)._output_shape(inner)
         return inner
 
     def _span(self, interval: Interval, axis: int) -> Interval:
-        p = self.pads[axis]
-        return interval[0] - max(p) + p[0], interval[1] + max(p) + p[0]
+        # conservative away from the border; beside it, a mirrored copy of pixel k < p lies 2 k away
+        first, reach = self.pads[axis][0], 2 * max(self.pads[axis])
+        return interval[0] + first - reach, interval[1] + first + reach
 
     def _adjoint(self) -> Operator:
         return Pad(self.pads, self.border)
@@ -160,14 +160,16 @@ class Crop(_Linear):
         (top, bottom), (left, right) = self.pads
         last = np.iinfo(np.int64).max
         starts, ends = [top, left], [-bottom or last, -right or last]
-        return graph.node("Slice", [x, *(graph.constant(np.array(a, np.int64)) for a in (starts, ends, [2, 3]))])
+        return graph.node(
+            "Slice", [x, *(graph.constant(np.array(a, np.int64)) for a in (starts, ends, [2, 3]))]
+        )
 
     def _output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 4:
             raise ShapeError(f"{self!r} takes (N, C, H, W), found {shape}")
         out = (*shape[:2], *(n - a - b for n, (a, b) in zip(shape[2:], self.pads, strict=True)))
         if min(out[2:]) < 1:
-            raise ShapeError(f"{self!r} of an input of {shape[2]} x {shape[3]} pixels leaves nothing; crop less")
+            raise ShapeError(f"{self!r} of {shape[2]} x {shape[3]} pixels leaves nothing; crop less")
         return out
 
     def _span(self, interval: Interval, axis: int) -> Interval:

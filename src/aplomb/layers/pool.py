@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from aplomb.arrays import Array, Shape
+from aplomb.errors import BadInput
 from aplomb.layers.conv import Conv, Pair, pair
 from aplomb.layers.pad import NO_PADS, Pads, as_pads
 from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
 
+Stride = int | Pair | None
+"""Distance of windows; None stands for their size."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Window(Operator):
-    """Windows of `size`, every `stride` pixels; size (W - F + P) / S + 1 as for a convolution of one channel."""
+    """Windows of `size`, every `stride` pixels: (W - F + P) / S + 1 of them, as for a convolution."""
 
     size: Pair
     stride: Pair
@@ -34,7 +38,9 @@ class _Window(Operator):
 
     def _padded(self, x: Array, torch: Any, fill: float) -> Array:
         (top, bottom), (left, right) = self.pads
-        return torch.nn.functional.pad(x, (left, right, top, bottom), value=fill) if self.pads != NO_PADS else x
+        return (
+            torch.nn.functional.pad(x, (left, right, top, bottom), value=fill) if self.pads != NO_PADS else x
+        )
 
     def _pool(self, graph: GraphWriter, op: str, x: str, **more: Any) -> str:
         (top, bottom), (left, right) = self.pads
@@ -58,8 +64,9 @@ class _Window(Operator):
         return math.prod(math.ceil(k / s) for k, s in zip(self.size, self.stride, strict=True))
 
     def __repr__(self) -> str:
+        (h, w), (sy, sx) = self.size, self.stride
         more = "" if self.pads == NO_PADS else f", pads={self.pads}"
-        return f"{type(self).__name__}({self.size[0]}x{self.size[1]}, stride={self.stride[0]}x{self.stride[1]}{more})"
+        return f"{type(self).__name__}({h}x{w}, stride={sy}x{sx}{more})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,8 +83,8 @@ class MaxPool(_Window):
         return self._pool(graph, "MaxPool", x)
 
     def lipschitz(self) -> Bound:
-        # Each output moves by at most the largest move in its window, and a pixel is the largest in at most as many
-        # windows as it lies in; attained by a picture that is constant but for such a pixel.
+        # Each output moves by at most the largest move in its window, and a pixel is the largest in at most
+        # as many windows as it lies in; attained by a picture that is flat but for such a pixel.
         return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
 
 
@@ -99,7 +106,9 @@ class AveragePool(_Window):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         if self.transposed:
             weight = np.tile(self._lattice().weight.astype(np.float32), (shape[1], 1, 1, 1))
-            return Conv(weight, None, self.stride, self.pads, groups=shape[1], transposed=True)._onnx(graph, x, shape)
+            return Conv(weight, None, self.stride, self.pads, groups=shape[1], transposed=True)._onnx(
+                graph, x, shape
+            )
         return self._pool(graph, "AveragePool", x, count_include_pad=1)
 
     @property
@@ -124,7 +133,9 @@ class L2Pool(_Window):
 
     def _torch(self, x: Array, torch: Any) -> Array:
         F = torch.nn.functional
-        total = F.avg_pool2d(self._padded(x, torch, 0.0).square(), self.size, self.stride) * math.prod(self.size)
+        total = F.avg_pool2d(self._padded(x, torch, 0.0).square(), self.size, self.stride) * math.prod(
+            self.size
+        )
         # the root has no slope at 0; 0 is the one that gives an empty window no gradient
         return torch.where(total > 0, total.clamp_min(torch.finfo(x.dtype).tiny).sqrt(), total)
 
@@ -136,16 +147,32 @@ class L2Pool(_Window):
         return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
 
 
-def max_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+def _checked(
+    size: int | Pair, stride: Stride, padding: int | Pads, exact: bool
+) -> tuple[Pair, Pair, Pads, bool]:
+    """The fields of a `_Window`; a window that may lie in the padding alone is refused, as engines do."""
+    window, pads = pair(size, "window"), as_pads(padding)
+    if any(max(p) >= k for p, k in zip(pads, window, strict=True)):
+        raise BadInput(
+            f"pooling over {window} with padding {pads}: the padding must be smaller than the window"
+        )
+    return window, window if stride is None else pair(stride, "stride"), pads, exact
+
+
+def max_pool(
+    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
+) -> Operator:
     """Maximum over windows; `stride` is the size unless given.
 
     >>> max_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
     array([ 5.,  7., 13., 15.])
     """
-    return MaxPool(pair(size, "window"), pair(size if stride is None else stride, "stride"), as_pads(padding), exact)
+    return MaxPool(*_checked(size, stride, padding, exact))
 
 
-def min_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+def min_pool(
+    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
+) -> Operator:
     """Minimum over windows: -max(-x).
 
     >>> min_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
@@ -155,19 +182,23 @@ def min_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: in
     return chain(minus, max_pool(size, stride, padding, exact=exact), minus)
 
 
-def average_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+def average_pool(
+    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
+) -> Operator:
     """Mean over windows; zeros of the padding count.
 
     >>> average_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
     array([ 2.5,  4.5, 10.5, 12.5])
     """
-    return AveragePool(pair(size, "window"), pair(size if stride is None else stride, "stride"), as_pads(padding), exact)
+    return AveragePool(*_checked(size, stride, padding, exact))
 
 
-def l2_pool(size: int | Pair = 2, stride: int | Pair | None = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
+def l2_pool(
+    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
+) -> Operator:
     """Root of the sum of squares over windows.
 
     >>> l2_pool(2)(np.array([[[[3.0, 0.0], [0.0, 4.0]]]])).ravel()
     array([5.])
     """
-    return L2Pool(pair(size, "window"), pair(size if stride is None else stride, "stride"), as_pads(padding), exact)
+    return L2Pool(*_checked(size, stride, padding, exact))

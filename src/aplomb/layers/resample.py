@@ -1,4 +1,4 @@
-"""Changing the sampling lattice: down, up with zeros, by repetition, bilinear, and pixels to channels and back."""
+"""Changing the sampling lattice: down; up with zeros, repetition, bilinear; pixels to channels and back."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class _Resampling(Operator):
     def _multiple(self, shape: Shape) -> None:
         """Refuse sizes that the factor does not divide."""
         m = self.factor
-        if len(shape) != 4 or shape[2] % m or shape[3] % m:
-            near = ", ".join(f"{n - n % m} or {n - n % m + m}" for n in shape[2:])
-            raise ShapeError(f"{self!r} takes (N, C, H, W) with sizes that are multiples of {m}, found {shape}; near: {near}")
+        if len(shape) != 4 or any(n < 1 or n % m for n in shape[2:]):
+            near = ", ".join(f"{max(m, n - n % m)} or {max(m, n - n % m) + m}" for n in shape[2:4])
+            wanted = f"(N, C, H, W) with sizes that are multiples of {m}"
+            raise ShapeError(f"{self!r} takes {wanted}, found {shape}; near: {near or 'none'}")
 
     def _coarse(self, interval: Interval) -> Interval:
         """Input pixels of an up-sampling by repetition that lie under the output interval."""
@@ -136,7 +137,8 @@ class Repeat(_Resampling):
         if self.transposed:
             mean = graph.node("AveragePool", [x], kernel_shape=(m, m), strides=(m, m))
             return graph.node("Mul", [mean, graph.constant(np.float32(m * m))])
-        return _resize(graph, x, m, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        way = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return _resize(graph, x, m, mode="nearest", **way)
 
     def _output_shape(self, shape: Shape) -> Shape:
         if self.transposed:
@@ -158,7 +160,7 @@ class Repeat(_Resampling):
 
 @dataclass(frozen=True, eq=False)
 class Bilinear(_Resampling):
-    """Bilinear up-sampling with pixel centres aligned: output k looks at (k + 1/2) / m - 1/2, edges replicated."""
+    """Bilinear up-sampling with aligned pixel centres: output k looks at (k + 1/2) / m - 1/2, clipped."""
 
     transposed: bool = False
 
@@ -180,7 +182,8 @@ class Bilinear(_Resampling):
 
     def _torch(self, x: Array, torch: Any) -> Array:
         if not self.transposed:
-            return torch.nn.functional.interpolate(x, scale_factor=self.factor, mode="bilinear", align_corners=False)
+            interpolate = torch.nn.functional.interpolate
+            return interpolate(x, scale_factor=self.factor, mode="bilinear", align_corners=False)
         by, bx = (torch.as_tensor(self._matrix(n // self.factor)).to(x) for n in x.shape[2:])
         return by.T @ x @ bx
 
@@ -217,11 +220,9 @@ class Bilinear(_Resampling):
         return Bilinear(self.factor, not self.transposed)
 
     def lipschitz(self) -> Bound:
-        # Separable: the square of the 1-D norm, by Schur's test. Rows of the 1-D matrix sum to 1. A column sums to m
-        # inside; beside an edge it also takes the weight that would lie outside: sum_{k < m/2} (1/2 - (k + 1/2)/m).
-        m = self.factor
-        outside = sum(max(0.0, 0.5 - (k + 0.5) / m) for k in range(m))
-        return Bound(m + 2 * outside, "upper", "Schur's test, per axis")
+        # Separable: the square of the 1-D norm, by Schur's test. The rows of the 1-D matrix sum to 1, its
+        # columns to m (at an edge, too, where ones replace the half outside); constant pictures attain it.
+        return Bound(float(self.factor), "exact", "Schur's test, attained by constant pictures")
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +231,8 @@ class PixelShuffle(_Resampling):
 
     def _numpy(self, x: Array) -> Array:
         m, (n, c, h, w) = self.factor, x.shape
-        return x.reshape(n, c // m**2, m, m, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c // m**2, h * m, w * m)
+        x = x.reshape(n, c // m**2, m, m, h, w).transpose(0, 1, 4, 2, 5, 3)
+        return x.reshape(n, c // m**2, h * m, w * m)
 
     def _torch(self, x: Array, torch: Any) -> Array:
         return torch.nn.functional.pixel_shuffle(x, self.factor)
@@ -265,7 +267,8 @@ class PixelUnshuffle(_Resampling):
 
     def _numpy(self, x: Array) -> Array:
         m, (n, c, h, w) = self.factor, x.shape
-        return x.reshape(n, c, h // m, m, w // m, m).transpose(0, 1, 3, 5, 2, 4).reshape(n, c * m * m, h // m, w // m)
+        x = x.reshape(n, c, h // m, m, w // m, m).transpose(0, 1, 3, 5, 2, 4)
+        return x.reshape(n, c * m * m, h // m, w // m)
 
     def _torch(self, x: Array, torch: Any) -> Array:
         return torch.nn.functional.pixel_unshuffle(x, self.factor)

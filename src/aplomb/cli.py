@@ -1,0 +1,284 @@
+"""The command line: every command reads its options, calls one public function and tells what came of it.
+
+Heavy imports stay inside the commands, so that ``aplomb --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aplomb.errors import AplombError, BadInput
+
+if TYPE_CHECKING:
+    from aplomb.operator import Operator
+
+app = typer.Typer(
+    help="Restore noisy pictures with networks that can be checked, compare them with classical methods, train your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class EngineOption(str, Enum):
+    """Names of engines."""
+
+    auto = "auto"
+    onnxruntime = "onnxruntime"
+    openvino = "openvino"
+
+
+class PrecisionOption(str, Enum):
+    """What an engine computes in."""
+
+    f32 = "f32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+EngineChoice = Annotated[EngineOption, typer.Option(help="auto takes OpenVINO where it is installed.")]
+PrecisionChoice = Annotated[PrecisionOption, typer.Option(help="bf16 and int8 are faster and lose a little; see the model's card.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network; the cores of the machine unless given.")]
+
+
+def _size(text: str) -> float:
+    """Bytes, from "500M", "2G" or a plain number."""
+    units = {"k": 2**10, "m": 2**20, "g": 2**30}
+    number = text.strip().lower().removesuffix("b").removesuffix("i")
+    try:
+        value = float(number[:-1]) * units[number[-1]] if number[-1:] in units else float(number)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no amount of memory; give for example 500M or 2G")
+    return value
+
+
+Memory = Annotated[Any, typer.Option(parser=_size, metavar="SIZE", help="Working memory, as 500M or 2G; half of what is free unless given.")]
+
+
+@app.command()
+def denoise(
+    image: Annotated[Path | None, typer.Argument(help="Picture to restore: PNG, TIFF, JPEG, ...; 8 or 16 bit, float, multi-page.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the result goes; the suffix says the format.")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise level in 8-bit grey levels (0..255); estimated unless given.")] = None,
+    model: Annotated[str | None, typer.Option(help="Shipped model by name, or an ONNX file; picked unless given.")] = None,
+    engine: EngineChoice = EngineOption.auto,
+    precision: PrecisionChoice = PrecisionOption.f32,
+    memory: Memory = None,
+    threads: Threads = None,
+    example: Annotated[Path | None, typer.Option(help="Show it on a photograph of scikit-image: noisy, restored, difference and table, into this folder.")] = None,
+) -> None:
+    """Remove noise from a picture. Blind by default: the noise level is estimated, the network picked, both told."""
+    if example is not None:
+        from aplomb.restore.example import example as show
+
+        _say(str(show(example, sigma=25.0 if sigma is None else sigma)))
+        return
+    if image is None or output is None:
+        raise BadInput("denoise takes a picture and where to put the result: aplomb denoise noisy.png -o clean.png (or --example out/)")
+    from aplomb import io
+    from aplomb import denoise as run
+
+    picture = io.read(image)
+    io.check_output(output, picture)
+    _describe(picture)
+    with progress("restoring") as step:
+        result = run(
+            picture, None if sigma is None else sigma / 255, model,
+            engine=engine.value, precision=precision.value, memory=memory, threads=threads, progress=step,
+        )  # fmt: skip
+    levels = result.sigma if isinstance(result.sigma, tuple) else (result.sigma,)
+    shown = f"{255 * min(levels):.1f}" + (f" to {255 * max(levels):.1f}" if len(levels) > 1 else "")
+    _say(f"noise: standard deviation {shown} of 255 ({'estimated' if result.estimated else 'as given'})")
+    _say(f"network: {result.model}, run by {result.engine} in {result.precision}")
+    for note in (*picture.notes, *result.notes):
+        _warn(note)
+    for note in io.write(output, result.image, like=picture):
+        _warn(note)
+    pixels = picture.array.size / 1e6
+    _say(f"wrote {output} in {result.seconds:.2f} s ({pixels / max(result.seconds, 1e-9):.1f} million values a second)")
+
+
+@app.command()
+def compare(
+    pictures: Annotated[list[Path], typer.Argument(help="Clean pictures, or folders of them.")],
+    sigma: Annotated[float, typer.Option(help="Standard deviation of the noise that is added, in 8-bit grey levels.")] = 25.0,
+    method: Annotated[list[str] | None, typer.Option(help="A method, model name or ONNX file; repeat for more. All unless given.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for table (CSV), figure (PNG) and report (HTML).")] = Path("comparison"),
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    engine: EngineChoice = EngineOption.auto,
+    precision: PrecisionChoice = PrecisionOption.f32,
+    threads: Threads = None,
+) -> None:
+    """Add noise to clean pictures and put classical methods and networks side by side: PSNR, SSIM, seconds."""
+    from aplomb import compare as run
+
+    if output.exists() and not output.is_dir():
+        raise BadInput(f"output {output} is a file; give a folder")
+    with progress("comparing") as step:
+        result = run(
+            [str(p) for p in pictures], sigma / 255, method, seed=seed,
+            engine=engine.value, precision=precision.value, threads=threads, progress=step,
+        )  # fmt: skip
+    _say(str(result))
+    output.mkdir(parents=True, exist_ok=True)
+    result.to_csv(output / "comparison.csv")
+    result.figure(output / "comparison.png")
+    result.report(output / "comparison.html")
+    _say(f"wrote comparison.csv, comparison.png and comparison.html into {output}")
+
+
+@app.command()
+def inspect(
+    networks: Annotated[list[str], typer.Argument(help="Names of networks or shipped models, or ONNX files.")],
+    size: Annotated[str | None, typer.Option(help="Size of the picture, as 512 or 640x480 (height x width).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Show a network layer by layer: shape, parameters, multiply-adds, receptive field, stability bound."""
+    from aplomb.facts.table import table
+
+    found = []
+    for name in networks:
+        operator = _network(name)
+        found.append((name, table(operator, _shape(operator, size), name=name)))
+    if json:
+        import json as encoder
+
+        _say(encoder.dumps([{"name": name, **t.to_dict()} for name, t in found], indent=1))
+        return
+    for _, t in found:
+        if csv:
+            _say(t.to_csv())
+        else:
+            from rich.console import Console
+
+            Console(width=None if sys.stdout.isatty() else 160).print(t.rich())
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="Recipe: a TOML file, see recipes/.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of pictures to train on; $APLOMB_DATA unless given.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the model goes (one ONNX file).")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of checkpoint, log and curves; runs/NAME unless given.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of going on from the last checkpoint.")] = False,
+) -> None:
+    """Train a network as a recipe says, on your pictures; a run that was stopped goes on where it was."""
+    try:
+        from aplomb.train import train as run_training
+    except ModuleNotFoundError as error:
+        raise BadInput(f"training needs {error.name}, which is not installed; pip install 'aplomb[train]'") from None
+    result = run_training(recipe, data=data, output=output, run=run, resume=not fresh)
+    _say(str(result))
+
+
+@app.command()
+def models() -> None:
+    """List the models that come with the package, and what they are for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from aplomb.model import load, shipped
+
+    shown = Table("model", "task", "channels", "noise (of 255)", "parameters", "multiply-adds/pixel", box=None, pad_edge=False)
+    for name in shipped():
+        card = load(name).card
+        assert card is not None
+        low, high = card.noise_range or (float("nan"), float("nan"))
+        shown.add_row(name, card.task, str(card.channels), f"{255 * low:.0f} to {255 * high:.0f}", f"{card.parameters:,}", f"{card.multiply_adds_per_pixel:,}")
+    Console().print(shown)
+
+
+def _network(name: str) -> Operator:
+    """A shipped model or a file by preference, else a fresh network of that name."""
+    from aplomb.model import load, shipped
+    from aplomb.nets import NETWORKS
+
+    if Path(name).is_file() or name in shipped():
+        return load(name).operator
+    if name in NETWORKS:
+        return NETWORKS[name]()
+    raise BadInput(
+        f"network {name!r} is neither a file nor a name; shipped: {', '.join(shipped())}; "
+        f"untrained: {', '.join(n for n in NETWORKS if n not in shipped())}"
+    )
+
+
+def _shape(operator: Operator, size: str | None) -> tuple[int, ...] | None:
+    if size is None:
+        return None
+    try:
+        sides = [int(n) for n in size.lower().replace("×", "x").split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise BadInput(f"size {size!r} is not understood; give 512 or 640x480 (height x width)")
+    return (1, operator.input_channels() or 1, sides[0], sides[-1])
+
+
+def _describe(picture: Any) -> None:
+    height, width = picture.size
+    pages = f", {len(picture.array)} pages" if picture.pages > 1 else ""
+    _say(f"{picture.name}: {width} x {height} pixels, {picture.colour}, {picture.array.dtype}{pages}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with the time left on standard error, if that is a terminal; shown for work of more than a moment."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: errors become one line on standard error and an exit code, 2 for bad input, 1 for our failures."""
+    try:
+        app(arguments, standalone_mode=True)
+    except AplombError as error:
+        code = error.exit_code
+        message = str(error)
+    except MemoryError:
+        code, message = 1, "out of memory; give less with --memory, or close other programs"
+    except KeyboardInterrupt:
+        code, message = 130, "stopped"
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away; nobody is there to be told
+        raise SystemExit(1) from None
+    except Exception as error:
+        if os.environ.get("APLOMB_TRACEBACK"):
+            raise
+        code = 1
+        message = f"{type(error).__name__}: {error} (a bug of ours; APLOMB_TRACEBACK=1 shows where, please report it)"
+    typer.echo(f"error: {message}", err=True)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

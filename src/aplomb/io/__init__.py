@@ -1,0 +1,34 @@
+"""Files to arrays and back: the one place where dtype, range, layout and metadata are converted.
+
+::
+
+    picture = read("cell.tif")                   # values, dtype, axes as stored; alpha and metadata aside
+    planes, origin = to_float(picture)           # float32 in 0..1, (N, C, H, W)
+    result = from_float(planes, origin)          # dtype, range and layout that came in
+    write("restored.tif", result, like=picture)  # whole or not at all, with alpha and metadata
+
+Nothing is silently rescaled: what has no agreed white level is refused, and what a format cannot hold is
+refused or named. Pillow, tifffile and imagecodecs are imported here and nowhere else, when first needed.
+"""
+
+from __future__ import annotations
+
+from aplomb.io.layout import FLOAT_RANGE, Origin, from_float, to_float
+from aplomb.io.picture import Metadata, Picture
+from aplomb.io.reading import MAX_PIXELS, read
+from aplomb.io.whole import whole_file
+from aplomb.io.writing import SUFFIXES, write
+
+__all__ = [
+    "FLOAT_RANGE",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Metadata",
+    "Origin",
+    "Picture",
+    "from_float",
+    "read",
+    "to_float",
+    "whole_file",
+    "write",
+]

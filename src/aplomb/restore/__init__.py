@@ -1,0 +1,5 @@
+"""Inverse problems, solved for files and arrays as people have them."""
+
+from aplomb.restore.denoise import Result, denoise
+
+__all__ = ["Result", "denoise"]

@@ -1,0 +1,135 @@
+"""Inference engines behind one call: ONNX Runtime always, OpenVINO where it is installed.
+
+This is the only module that imports them. An engine takes float32 (N, C, H, W) and gives float32; what it computes in
+is its precision, and is stated.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aplomb.errors import BadInput, ModelError, RunError
+from aplomb.model import Model
+
+EngineName = Literal["auto", "onnxruntime", "openvino"]
+Precision = Literal["f32", "bf16", "int8"]
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A network that is ready to run."""
+
+    name: str
+    precision: str
+    threads: int
+    _run: Callable[[Values], Values]
+
+    def __call__(self, x: Values) -> Values:
+        """Run on float32 `x`, (N, C, H, W). Raises BadInput for values that are not finite: an engine can hide them."""
+        if not np.isfinite(x).all():
+            raise BadInput("the picture holds NaN or infinite values; replace them first, for example by a median filter")
+        try:
+            return self._run(np.ascontiguousarray(x, dtype=np.float32))
+        except (RuntimeError, ValueError) as error:
+            first = (str(error).strip().splitlines() or ["no reason given"])[-1]
+            raise RunError(f"{self.name} failed on an input of shape {x.shape}: {first}") from None
+        except Exception as error:  # ONNX Runtime's errors derive from Exception directly
+            if type(error).__module__.startswith("onnxruntime"):
+                raise RunError(f"{self.name} failed on an input of shape {x.shape}: {str(error).splitlines()[0]}") from None
+            raise
+
+
+def has_openvino() -> bool:
+    """Whether the extra `fast` is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def open_engine(
+    model: Model, engine: EngineName = "auto", precision: Precision = "f32", threads: int | None = None
+) -> Engine:
+    """An engine for `model`.
+
+    "auto" takes OpenVINO where it is installed and can run the network, else ONNX Runtime. "bf16" needs OpenVINO;
+    "int8" needs a quantised copy of the model. `threads` defaults to the cores that this process may use.
+
+    Raises BadInput for an engine that is not installed or a precision that it lacks, ModelError for a network that it
+    cannot run.
+    """
+    threads = threads or cores()
+    if engine not in ("auto", "onnxruntime", "openvino") or precision not in ("f32", "bf16", "int8"):
+        raise BadInput(f"engine {engine!r}, precision {precision!r}: give auto, onnxruntime or openvino, and f32, bf16 or int8")
+    if engine == "openvino" and not has_openvino():
+        raise BadInput("engine openvino is not installed; pip install 'aplomb[fast]'")
+    if precision == "bf16" and (engine == "onnxruntime" or not has_openvino()):
+        raise BadInput("precision bf16 needs OpenVINO, which is not here; pip install 'aplomb[fast]', or use f32")
+    path = str(model.path)
+    if precision == "int8":
+        quantised = model.path.with_suffix(".int8.onnx")
+        if not quantised.is_file():
+            raise ModelError(f"model {model.name} has no int8 copy ({quantised.name}); make one with aplomb.quantise, or use f32")
+        path = str(quantised)
+    if engine == "openvino" or (engine == "auto" and has_openvino()):
+        try:
+            return Engine("openvino", precision, threads, _openvino(path, precision, threads))
+        except RuntimeError as error:
+            if engine == "openvino" or precision == "bf16":
+                reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+                raise ModelError(f"OpenVINO cannot run {model.name}: {reason}; use --engine onnxruntime") from None
+    return Engine("onnxruntime", precision, threads, _onnxruntime(path, threads))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _onnxruntime(path: str, threads: int) -> Callable[[Values], Values]:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime cannot run {path}: {str(error).splitlines()[0]}; get the model again") from None
+    name = session.get_inputs()[0].name
+    return lambda x: session.run(None, {name: x})[0]
+
+
+def _openvino(path: str, precision: str, threads: int) -> Callable[[Values], Values]:
+    # it reports its use over the network when imported, unless it cannot find the package that does so
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import onnx
+    import onnx.inliner
+    import openvino as ov
+
+    core = ov.Core()
+    # it does not know functions, so they are written out
+    graph = core.read_model(onnx.inliner.inline_local_functions(onnx.load(path)).SerializeToString())
+    settings: dict[str, Any] = {
+        # never left to it: it would pick bf16 by itself where the processor has it
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    compiled: dict[tuple[int, ...], Any] = {}
+
+    def run(x: Values) -> Values:
+        # kernels for a known size are faster; tiles come in one size, so this rarely compiles twice
+        if x.shape not in compiled:
+            graph.reshape(list(x.shape))
+            compiled.clear()
+            compiled[x.shape] = core.compile_model(graph, "CPU", settings)
+        return np.array(compiled[x.shape](x)[0], dtype=np.float32)
+
+    return run

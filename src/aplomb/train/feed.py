@@ -1,0 +1,135 @@
+"""From pictures in memory to batches: pieces, noise, and what each loss compares with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aplomb.errors import RecipeError
+from aplomb.train.crops import PictureSet, generator, order
+from aplomb.train.losses import Batch
+from aplomb.train.noise import estimate_sigma, noisy
+from aplomb.train.recipe import Recipe
+
+__all__ = ["Feed"]
+
+CROPS, NOISE, STORED, LOSS = 2, 3, 4, 5
+"""Purposes of random numbers, part of their seed; 1 is the order of the pictures."""
+
+
+class Feed:
+    """Batches by step: what step s gets depends on (seed, s) alone, so that a resumed run gets the same.
+
+    Parameters
+    ----------
+    recipe
+        Pieces, noise, loss, batch and seed.
+    arrays
+        Pictures (C, H, W).
+    pairs
+        Second noisy pictures of the same scenes, or nothing.
+    device
+        Where pictures are kept and noise is drawn.
+    rank, world
+        Number of this process and how many share a batch.
+    workers
+        Chunks that each share is cut into where the recipe gives no size for them.
+
+    Raises
+    ------
+    RecipeError
+        The pairs do not fit, or the batch cannot be shared out.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        arrays: Sequence[NDArray[Any]],
+        pairs: Sequence[NDArray[Any]] = (),
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 1,
+    ) -> None:
+        self.recipe, self.device, self.rank = recipe, torch.device(device), rank
+        self.channels = recipe.data.channels
+        self.clean = recipe.noise.kind != "none" and not recipe.noise.once
+        self.twice = recipe.loss.kind == "noise2noise"
+        self.levels = torch.zeros(len(arrays), 1, 1, 1)
+        if recipe.noise.once:
+            arrays = [self._corrupt(index, a) for index, a in enumerate(arrays)]
+        elif recipe.noise.kind == "none":
+            arrays = self._noisy_already(arrays, pairs)
+        self.pictures = PictureSet(arrays, recipe.data.crop, self.device)
+        pieces = len(arrays) * recipe.data.repeat
+        batch = recipe.run.batch
+        self.count = 1 if batch == "pattern" else pieces if batch == "epoch" else int(batch)
+        if self.count % world:
+            raise RecipeError(f"{recipe.name}: a batch of {self.count} cannot be shared by {world} devices; choose a multiple")
+        self.share = self.count // world
+        self.size = min(self.share, recipe.run.chunk or -(-self.share // workers))
+        self.parts = -(-self.share // self.size)
+        """Chunks of a share, and pieces in each (the last may have fewer)."""
+        schedule = recipe.schedule
+        pixels = self.count * recipe.data.crop**2
+        self.megapixels = pixels / 1e6
+        """Pixels of one step, in millions."""
+        if schedule.steps is not None:
+            self.total = schedule.steps
+        elif schedule.megapixels is not None:
+            self.total = max(1, round(schedule.megapixels / self.megapixels))
+        else:
+            self.total = max(1, round((schedule.epochs or 1) * pieces / self.count))
+
+    def _corrupt(self, index: int, array: NDArray[Any]) -> NDArray[Any]:
+        draw = generator(self.recipe.run.seed, STORED, index)
+        white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
+        clean = torch.from_numpy(array.astype(np.float32) / np.float32(white))[None]
+        # two draws at one level, where the loss takes pairs
+        part = self.recipe.noise
+        y, level = noisy(clean.repeat(1, 2, 1, 1) if self.twice else clean, part, draw, draw)
+        self.levels[index] = level
+        return y[0].numpy()
+
+    def _noisy_already(self, arrays: Sequence[NDArray[Any]], pairs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        sigma = self.recipe.loss.sigma
+        for index, array in enumerate(arrays):
+            white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
+            values = torch.from_numpy(array.astype(np.float32) / np.float32(white))
+            self.levels[index] = estimate_sigma(values) if sigma is None else sigma / 255
+        if not self.twice:
+            return list(arrays)
+        if [a.shape for a in arrays] != [a.shape for a in pairs]:
+            raise RecipeError(
+                f"{self.recipe.name}: [data] pair has {len(pairs)} pictures for {len(arrays)} in train, or other sizes; "
+                "give the same scenes in the same order"
+            )
+        return [np.concatenate(both) for both in zip(arrays, pairs, strict=True)]
+
+    def chunk(self, step: int, number: int) -> Batch:
+        """Chunk `number` of this process's share of the batch of `step`; calls may come from several threads."""
+        run, data = self.recipe.run, self.recipe.data
+        first = step * self.count + self.rank * self.share + number * self.size
+        which = order(first, min(self.size, self.share - number * self.size), len(self.pictures), data.repeat, run.seed)
+        draw = generator(run.seed, CROPS, step, self.rank, number)
+        device_draw = generator(run.seed, NOISE, step, self.rank, number, device=self.device)
+        crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, augment=data.augment)
+        if self.clean:
+            return self._with_noise(crops, draw, device_draw)
+        level = self.levels[which].to(self.device)
+        return Batch(crops[:, : self.channels], crops[:, self.channels :] if self.twice else None, level)
+
+    def loss_generator(self, step: int, number: int) -> torch.Generator:
+        """Random numbers of the loss itself: probes, choices of neighbours."""
+        return generator(self.recipe.run.seed, LOSS, step, self.rank, number, device=self.device)
+
+    def _with_noise(self, clean: torch.Tensor, draw: torch.Generator, device_draw: torch.Generator) -> Batch:
+        noise = self.recipe.noise
+        if not self.twice:
+            return Batch((y := noisy(clean, noise, draw, device_draw))[0], clean, y[1])
+        both, level = noisy(clean.repeat(1, 2, 1, 1), noise, draw, device_draw)
+        return Batch(*both.chunk(2, dim=1), level)

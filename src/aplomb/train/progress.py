@@ -1,0 +1,85 @@
+"""What a person sees of a run: a live bar or plain lines, TensorBoard's curves, and the curves as a PNG."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from aplomb.io import whole_file
+from aplomb.train.checkpoint import Log
+
+__all__ = ["Progress", "draw_curves"]
+
+
+class Progress:
+    """A live bar with the time left on a terminal; elsewhere one line every `interval` seconds."""
+
+    def __init__(self, total: int, done: int, *, quiet: bool = False, interval: float = 30.0) -> None:
+        self.total, self.first, self.interval, self.quiet = total, done, interval, quiet
+        self.started = self.last = time.monotonic()
+        self.bar: Any = None
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            self.bar = RichProgress(*columns, console=Console(stderr=True), speed_estimate_period=120)
+            self.task = self.bar.add_task("", total=total, completed=done)
+
+    def __enter__(self) -> Progress:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self.bar:
+            self.bar.console.print(text, markup=False, highlight=False)
+        elif not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def update(self, step: int, loss: float, speed: float, psnr: float | None) -> None:
+        """`loss`, `speed` in megapixels a second, and the last PSNR."""
+        shown = f"loss {loss:.5f}  {speed:.2f} MP/s" + ("" if psnr is None else f"  {psnr:.2f} dB")
+        if self.bar:
+            self.bar.update(self.task, completed=step, description=shown)
+            return
+        now = time.monotonic()
+        if now - self.last >= self.interval or step == self.total:
+            left = (now - self.started) / max(1, step - self.first) * (self.total - step)
+            self.last = now
+            self.say(f"step {step}/{self.total}  {shown}  {_duration(left)} left")
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = int(seconds / 60 + 0.5), int(seconds / 3600)
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+def draw_curves(log: Log, path: Path) -> None:
+    """Loss (logarithmic, with its running mean) and PSNR over the steps, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    steps, losses = log.column("loss")
+    left.plot(steps, losses, linewidth=0.6)
+    left.set(xlabel="step", ylabel="loss")
+    if losses and min(losses) > 0:
+        left.set_yscale("log")
+    right.plot(*log.column("psnr"), marker=".")
+    right.set(xlabel="step", ylabel="PSNR on validation, dB")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

@@ -1,0 +1,318 @@
+"""The operators that every law in ``laws.py`` is tried on: a new operator is one more line here.
+
+Weights, biases and statistics are random and none is zero, so that nothing holds by chance. Where a fact is
+known to be conservative, or an answer to be refused, the maker says so, and the law checks that it really is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aplomb.arrays import Array, Shape
+from aplomb.graph import Graph, Node
+from aplomb.layers import (
+    append_constant,
+    average_pool,
+    batch_norm,
+    conv,
+    conv_transposed,
+    crop,
+    dense,
+    downsample,
+    dropout,
+    elu,
+    flatten,
+    hard_clip,
+    l2_pool,
+    layer_norm,
+    leaky_relu,
+    local_contrast_norm,
+    max_pool,
+    maxout,
+    merge,
+    min_pool,
+    pad,
+    pixel_shuffle,
+    pixel_unshuffle,
+    relu,
+    sigmoid,
+    soft_shrink,
+    softmax,
+    step,
+    swish,
+    take,
+    tanh,
+    unflatten,
+    upsample_bilinear,
+    upsample_repeat,
+    upsample_zeros,
+)
+from aplomb.layers.pad import Fold
+from aplomb.layers.resample import Bilinear
+from aplomb.operator import Linearity, Operator, chain, identity, stack
+
+
+@dataclass(frozen=True)
+class Maker:
+    """An operator, an input shape that fits, and what is known to be special about it (a reason each)."""
+
+    name: str
+    operator: Operator
+    shape: Shape
+    loose: str = ""
+    """Why the span is larger than what is measured."""
+    beyond: str = ""
+    """Why pixels at a border need others than the span says."""
+    adjoint: str = ""
+    """Why an adjoint is refused."""
+    frozen: str = ""
+    """Why freezing is refused."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def input(self, seed: int = 0, shape: Shape | None = None, dtype: type = np.float64) -> Array:
+        return np.random.default_rng(seed).normal(0.3, 1.0, shape or self.shape).astype(dtype)
+
+
+def trained(operator: Operator, seed: int = 0) -> Operator:
+    """As after training: no weight, bias or statistic is zero."""
+    rng = np.random.default_rng([seed, 7])
+
+    def draw(name: str, shape: Shape) -> Array:
+        size = rng.uniform(0.3, 1.0, shape) / math.sqrt(math.prod(shape[1:]))
+        return (size if name.endswith("variance") else size * rng.choice([-1, 1], shape)).astype(np.float32)
+
+    return operator.with_weights({name: draw(name, w.shape) for name, w in operator.weights().items()})
+
+
+def made(operator: Operator, *shape: int, name: str = "", **known: str) -> Maker:
+    return Maker(name or repr(operator), trained(operator, len(shape) + shape[-1]), shape, **known)
+
+
+MAYBE = "it is not looked at here"
+ZEROS = "zeros between the pixels need nothing"
+HOLES = "the holes of a dilated kernel are not looked for"
+MIRROR = "what lies beyond the border comes from inside"
+SIZE = "needs the number of channels or pixels that were there"
+NO_FORM = "ONNX has no form for it"
+
+ACTIVATIONS = [
+    *(
+        made(operator, *shape, name=f"{operator!r}{' on vectors' if len(shape) == 2 else ''}")
+        for shape in ((2, 6, 5, 4), (3, 6))
+        for operator in (
+            step, sigmoid, tanh, relu, swish, softmax, leaky_relu(), leaky_relu(0.3), leaky_relu(2.0),
+            leaky_relu(-0.5), elu(), elu(2.0), elu(0.5), soft_shrink(0.4), hard_clip(), hard_clip(-0.5, 0.25),
+            hard_clip(-math.inf, 0.5), maxout(), maxout(3),
+        )
+    )
+]  # fmt: skip
+
+CHANNELS = [
+    made(take(1, 3), 2, 4, 5, 4, adjoint=SIZE),
+    made(take(0, 1), 2, 4, name="take on vectors", adjoint=SIZE),
+    made(append_constant(0.3), 2, 2, 5, 4),
+    made(append_constant(0.0), 2, 2, 5, 4, adjoint=SIZE),
+]
+
+SKEW = ((2, 0), (1, 3))
+CONVOLUTIONS = [
+    made(conv(2, 3, 1), 2, 2, 5, 4),
+    made(conv(2, 3), 2, 2, 7, 6),
+    made(conv(2, 3, bias=False), 2, 2, 7, 6),
+    made(conv(1, 1, (3, 5), padding="valid"), 2, 1, 7, 8),
+    made(conv(2, 3, 4, bias=False), 2, 2, 7, 6),
+    made(conv(2, 3, padding=SKEW), 2, 2, 6, 5),
+    made(conv(2, 3, padding=4, bias=False), 2, 2, 3, 4, name="conv padded by more than its reach"),
+    made(conv(2, 2, 3, stride=2, padding=1), 2, 2, 7, 9),
+    made(conv(2, 2, 3, stride=2, padding=1, bias=False), 2, 2, 7, 9),
+    made(conv(2, 2, 3, stride=2, padding=1, bias=False, exact=False), 2, 2, 7, 9, name="conv, not exact"),
+    made(conv(2, 2, 2, stride=2, padding="valid", bias=False), 2, 2, 8, 6),
+    made(conv(2, 2, 5, stride=(3, 2), padding=SKEW, bias=False), 2, 2, 9, 7),
+    made(conv(2, 2, 1, stride=2, padding="valid", bias=False), 2, 2, 7, 5),
+    made(conv(2, 2, 2, stride=3, padding="valid"), 2, 2, 8, 5),
+    made(conv(2, 2, 3, dilation=2), 2, 2, 7, 8),
+    made(conv(2, 2, 3, dilation=(1, 3), padding=SKEW, bias=False), 2, 2, 7, 9),
+    made(conv(2, 2, 2, dilation=3, stride=2, padding=1, bias=False), 2, 2, 8, 6),
+    made(conv(4, 6, 3, groups=2), 2, 4, 5, 6),
+    made(conv(3, 6, 3, groups=3, bias=False), 2, 3, 5, 6),
+    made(conv(4, 2, 3, stride=2, padding=1, dilation=2, groups=2, bias=False), 2, 4, 9, 7),
+    made(conv(2, 3, padding="reflect"), 2, 2, 7, 6),
+    made(conv(2, 3, padding="reflect", bias=False), 2, 2, 7, 6),
+    made(conv(2, 3, 5, padding="replicate", bias=False), 2, 2, 7, 6),
+    made(conv(2, 3, 4, padding="circular", bias=False), 2, 2, 7, 6, beyond=MIRROR),
+    made(conv(2, 3, 3, stride=2, padding="reflect"), 2, 2, 7, 9),
+    made(conv_transposed(3, 2), 2, 3, 4, 3),
+    made(conv_transposed(3, 2, bias=False), 2, 3, 4, 3),
+    made(conv_transposed(3, 2, 3, padding=1), 2, 3, 4, 3),
+    made(conv_transposed(2, 2, 4, stride=2, padding=((1, 0), (0, 2)), bias=False), 2, 2, 4, 3),
+    made(conv_transposed(2, 2, 5, stride=(1, 3), padding=SKEW), 2, 2, 4, 3),
+    made(conv_transposed(2, 2, 1, stride=2, bias=False), 2, 2, 4, 3, loose=ZEROS),
+    made(conv_transposed(2, 2, 2, stride=2, dilation=3), 2, 2, 4, 3, loose=HOLES),
+    made(conv_transposed(4, 2, 3, groups=2), 2, 4, 4, 3),
+    made(conv_transposed(4, 6, 3, stride=2, groups=2, padding=1, bias=False), 2, 4, 4, 3),
+    made(merge(conv(3, 2, 2, padding="valid"), conv(2, 3, (3, 1), padding="valid")), 2, 2, 6, 5, name="merge"),
+]
+
+DENSE = [
+    made(dense(6, 4), 3, 6),
+    made(dense(4, 6, bias=False), 3, 4),
+    made(flatten, 2, 2, 3, 4, adjoint=SIZE),
+    made(unflatten(2, 3, 4), 3, 24),
+    made(chain(flatten, dense(24, 12, bias=False), unflatten(3, 2, 2)), 2, 2, 3, 4, adjoint=SIZE),
+]
+
+NORMS = [
+    made(batch_norm(3), 2, 3, 5, 4),
+    made(batch_norm(3, epsilon=0.1), 4, 3, name="batch_norm on vectors"),
+    made(layer_norm(3), 2, 3, 5, 4),
+    made(layer_norm(3, over="all"), 2, 3, 5, 4, name="layer_norm over all"),
+    made(layer_norm(4), 3, 4, name="layer_norm on vectors"),
+    made(local_contrast_norm(3), 2, 2, 6, 5),
+    made(local_contrast_norm(5, floor=0.5), 2, 1, 6, 7),
+    made(dropout(0.3), 2, 2, 3, 4),
+]
+
+PADS = [
+    made(pad(2), 2, 2, 5, 4),
+    made(pad(SKEW), 2, 2, 5, 4),
+    made(pad(0, "reflect"), 2, 2, 5, 4),
+    *(
+        made(pad(pads, border), 2, 2, 5, 4, beyond=MIRROR)
+        for pads in (1, SKEW)
+        for border in ("reflect", "replicate", "circular")
+    ),
+    made(pad(3, "replicate"), 2, 1, 1, 2, name="replicate a single row", beyond=MIRROR),
+    made(crop(1), 2, 2, 5, 4),
+    made(crop(SKEW), 2, 2, 5, 7),
+]
+
+POOLS = [
+    *(
+        made(pool(*window), 2, 2, *size)
+        for window, size in (
+            ((2,), (6, 8)), ((3, 2, 1), (7, 5)), ((3, 1, ((2, 0), (1, 1))), (5, 6)), (((3, 2), (1, 2)), (6, 4)),
+            ((2, 3), (8, 5)),
+        )
+        for pool in (max_pool, min_pool, average_pool, l2_pool)
+    ),
+    made(max_pool(3, 2, exact=False), 2, 2, 8, 6, name="max_pool, not exact"),
+    made(average_pool(3, 2, exact=False), 2, 2, 7, 5, name="average_pool, not exact"),
+]  # fmt: skip
+
+RESAMPLINGS = [
+    *(made(downsample(m), 2, 2, 2 * m, 3 * m) for m in (2, 3)),
+    *(made(upsample_zeros(m), 2, 2, 3, 4, loose=ZEROS) for m in (2, 3)),
+    *(made(upsample_repeat(m), 2, 2, 3, 4) for m in (2, 3)),
+    *(made(upsample_bilinear(m), 2, 2, 3, 4) for m in (2, 3, 4)),
+    made(upsample_bilinear(2), 2, 2, 1, 3, name="bilinear of a single row"),
+    *(made(pixel_shuffle(m), 2, 2 * m * m, 3, 2) for m in (2, 3)),
+    *(made(pixel_unshuffle(m), 2, 2, 2 * m, 3 * m) for m in (2, 3)),
+    made(pixel_unshuffle(2), 2, 1, 4, 6, name="pixel_unshuffle of one channel"),
+    made(upsample_repeat(1), 2, 2, 3, 4),
+]
+
+mix = conv(2, 2, bias=False)
+down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
+deeper = chain(conv(3, 3), relu, max_pool(2), conv(3, 3), relu, upsample_bilinear(2), conv(3, 3))
+COMPOSITES = [
+    made(identity, 2, 2, 3, 4),
+    made(2.5 * identity, 2, 2, 3, 4),
+    made(-conv(2, 3), 2, 2, 5, 6),
+    made(0.0 * mix, 2, 2, 5, 6, loose="nothing is needed of what is multiplied by 0"),
+    made(0.5 * (mix + identity), 2, 2, 5, 6),
+    made(conv(2, 2) - conv(2, 2, 5, seed=1) - 2.0 * identity, 2, 2, 7, 6),
+    made(stack(identity, mix, conv(2, 1, (1, 5))), 2, 2, 6, 7, adjoint=SIZE),
+    made(chain(stack(relu, 3.0 * identity), conv(4, 2)), 2, 2, 6, 7),
+    made(identity - chain(conv(1, 3), relu, conv(3, 3), relu, conv(3, 1)), 2, 1, 9, 8, name="residual"),
+    made(chain(identity + chain(mix, relu, identity + mix), relu) - mix, 2, 2, 7, 8, name="nested residual"),
+    made(chain(conv(2, 3), batch_norm(3), relu, conv_transposed(3, 4, groups=1), batch_norm(4)), 2, 2, 6, 5),
+    made(chain(mix, stack(identity, chain(down, relu, up)), conv(4, 1)), 2, 2, 6, 8, name="small U-Net"),
+    made(
+        chain(mix, stack(identity, chain(down, relu, stack(identity, deeper), conv(6, 3), up)), conv(4, 1)),
+        2, 2, 8, 12, name="two-level U-Net",
+    ),
+    made(
+        chain(
+            conv(1, 2, padding="valid"),
+            stack(crop(4), chain(max_pool(2), conv(2, 2, padding="valid"), relu, upsample_repeat(2), crop(2))),
+            conv(4, 1, padding="valid"),
+        ),
+        2, 1, 16, 14, name="valid U-Net",
+    ),
+    made(
+        chain(conv(1, 2, padding="reflect"), relu, conv(2, 2, 5, padding="reflect"), conv(2, 1, padding="replicate")),
+        2, 1, 9, 8, name="mirrored borders",
+    ),
+    made(
+        chain(pad(4, "reflect"), conv(1, 2, 3, padding="valid"), relu, conv(2, 1, 7, padding="valid")),
+        2, 1, 7, 6, name="padded once",
+    ),
+    made(
+        chain(conv(1, 2, 3, stride=2, padding="reflect"), relu, pad(1, "circular"), conv(2, 2, padding="valid")),
+        2, 1, 7, 9, name="strides and borders", beyond=MIRROR,
+    ),
+    made(chain(conv(2, 2, dilation=1), relu, conv(2, 2, dilation=2), relu, conv(2, 2, dilation=4)), 2, 2, 9, 8),
+    made(chain(upsample_repeat(2), downsample(3)), 2, 2, 3, 6, name="up by 2, down by 3"),
+    made(chain(upsample_repeat(3), downsample(2)), 2, 2, 4, 2, name="up by 3, down by 2"),
+    made(chain(downsample(2), upsample_repeat(2)), 2, 2, 4, 6, name="down by 2, up by 2"),
+    made(
+        chain(upsample_zeros(2), conv(2, 2, bias=False), conv(2, 2, 3, stride=4, padding=1, exact=False)),
+        2, 2, 6, 4, name="zeros, stride 4",
+    ),
+    made(chain(upsample_zeros(3), downsample(3)), 2, 2, 4, 6, name="zeros and away"),
+    made(chain(pixel_unshuffle(2), conv(4, 8), relu, conv(8, 4), pixel_shuffle(2)), 2, 1, 8, 6, name="unshuffled"),
+    made(chain(conv(2, 2, 2, stride=2, padding="valid"), conv(2, 2, 3, stride=3, padding="valid")), 2, 2, 12, 18),
+    made(
+        chain(average_pool(2), mix) - chain(conv(2, 2, 4, stride=4, padding="valid"), conv_transposed(2, 2)),
+        2, 2, 8, 12, name="sum of strides 2 and 4",
+    ),
+    made(max_pool(3, 1, 1) - min_pool(3, 1, 1), 2, 2, 5, 6, name="morphological gradient"),
+    made(chain(append_constant(0.2), conv(3, 2)), 2, 2, 5, 6, name="with a noise level"),
+    made(chain(take(0, 1), conv(1, 2)) + take(1, 3), 2, 3, 5, 6, name="channels apart"),
+    made(
+        chain(conv(1, 2), relu, max_pool(2), conv(2, 3, padding="valid"), relu, flatten, dense(12, 5), relu,
+              dropout(0.5), dense(5, 3), softmax),
+        2, 1, 8, 8, name="classifier",
+    ),
+    made(chain(flatten, dense(12, 4), tanh, dense(4, 12), sigmoid, unflatten(1, 3, 4)), 2, 1, 3, 4, name="encoder"),
+    made(chain(conv(1, 4), maxout(2), layer_norm(2), swish, local_contrast_norm(3), conv(2, 1)), 2, 1, 7, 6),
+    made(
+        Graph((Node((0,), conv(2, 2)), Node((1,), relu), Node((1, 2), mix), Node((2, 3), identity, "stack")), 4),
+        2, 2, 5, 6, name="graph",
+    ),
+]  # fmt: skip
+
+
+def adjoints(makers: list[Maker]) -> Iterator[Maker]:
+    """The adjoints of linear makers."""
+    for maker in makers:
+        operator = maker.operator
+        if operator.linearity is Linearity.LINEAR and not maker.adjoint and operator.adjoint() != operator:
+            adjoint, shape = operator.adjoint(), operator.output_shape(maker.shape)
+            unknown = any(isinstance(leaf, Fold) or (isinstance(leaf, Bilinear) and leaf.transposed) for leaf in adjoint.leaves())
+            yield Maker(
+                f"adjoint of {maker.name}", adjoint, shape, MAYBE, MAYBE, frozen=NO_FORM if unknown else ""
+            )
+
+
+GROUPS = {
+    "activation": ACTIVATIONS,
+    "channels": CHANNELS,
+    "conv": CONVOLUTIONS,
+    "dense": DENSE,
+    "norm": NORMS,
+    "pad": PADS,
+    "pool": POOLS,
+    "resample": RESAMPLINGS,
+    "operator": COMPOSITES,
+}
+"""Makers by the file that they belong to."""
+
+for group in GROUPS.values():
+    group.extend([*adjoints(group)])
