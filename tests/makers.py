@@ -51,8 +51,10 @@ from aplomb.layers import (
     upsample_repeat,
     upsample_zeros,
 )
+from aplomb.layers.dense import Flatten
 from aplomb.layers.pad import Fold
-from aplomb.layers.resample import Bilinear
+from aplomb.layers.pool import AveragePool
+from aplomb.layers.resample import Bilinear, Repeat
 from aplomb.operator import Linearity, Operator, chain, identity, stack
 
 
@@ -67,10 +69,14 @@ class Maker:
     """Why the span is larger than what is measured."""
     beyond: str = ""
     """Why pixels at a border need others than the span says."""
+    finer: str = ""
+    """Why a shift shorter than the total stride may do, too."""
     adjoint: str = ""
     """Why an adjoint is refused."""
     frozen: str = ""
     """Why freezing is refused."""
+    rewritten: str = ""
+    """Why what is thawed has another form, though it computes the same."""
 
     def __repr__(self) -> str:
         return self.name
@@ -116,7 +122,7 @@ ACTIVATIONS = [
 CHANNELS = [
     made(take(1, 3), 2, 4, 5, 4, adjoint=SIZE),
     made(take(0, 1), 2, 4, name="take on vectors", adjoint=SIZE),
-    made(append_constant(0.3), 2, 2, 5, 4),
+    made(append_constant(0.3), 2, 2, 5, 4, adjoint=SIZE),
     made(append_constant(0.0), 2, 2, 5, 4, adjoint=SIZE),
 ]
 
@@ -156,7 +162,9 @@ CONVOLUTIONS = [
     made(conv_transposed(2, 2, 2, stride=2, dilation=3), 2, 2, 4, 3, loose=HOLES),
     made(conv_transposed(4, 2, 3, groups=2), 2, 4, 4, 3),
     made(conv_transposed(4, 6, 3, stride=2, groups=2, padding=1, bias=False), 2, 4, 4, 3),
-    made(merge(conv(3, 2, 2, padding="valid"), conv(2, 3, (3, 1), padding="valid")), 2, 2, 6, 5, name="merge"),
+    made(
+        merge(conv(3, 2, 2, padding="valid"), conv(2, 3, (3, 1), padding="valid")), 2, 2, 6, 5, name="merged"
+    ),
 ]
 
 DENSE = [
@@ -196,8 +204,8 @@ POOLS = [
     *(
         made(pool(*window), 2, 2, *size)
         for window, size in (
-            ((2,), (6, 8)), ((3, 2, 1), (7, 5)), ((3, 1, ((2, 0), (1, 1))), (5, 6)), (((3, 2), (1, 2)), (6, 4)),
-            ((2, 3), (8, 5)),
+            ((2,), (6, 8)), ((3, 2, 1), (7, 5)), ((3, 1, ((2, 0), (1, 1))), (5, 6)),
+            (((3, 2), (1, 2)), (6, 4)), ((2, 3), (8, 5)),
         )
         for pool in (max_pool, min_pool, average_pool, l2_pool)
     ),
@@ -240,13 +248,14 @@ COMPOSITES = [
     made(
         chain(
             conv(1, 2, padding="valid"),
-            stack(crop(4), chain(max_pool(2), conv(2, 2, padding="valid"), relu, upsample_repeat(2), crop(2))),
+            stack(crop(4), chain(max_pool(2), conv(2, 2, padding="valid"), upsample_repeat(2), crop(2))),
             conv(4, 1, padding="valid"),
         ),
         2, 1, 16, 14, name="valid U-Net",
     ),
     made(
-        chain(conv(1, 2, padding="reflect"), relu, conv(2, 2, 5, padding="reflect"), conv(2, 1, padding="replicate")),
+        chain(conv(1, 2, padding="reflect"), relu, conv(2, 2, 5, padding="reflect"),
+              conv(2, 1, padding="replicate")),
         2, 1, 9, 8, name="mirrored borders",
     ),
     made(
@@ -254,36 +263,37 @@ COMPOSITES = [
         2, 1, 7, 6, name="padded once",
     ),
     made(
-        chain(conv(1, 2, 3, stride=2, padding="reflect"), relu, pad(1, "circular"), conv(2, 2, padding="valid")),
+        chain(conv(1, 2, stride=2, padding="reflect"), relu, pad(1, "circular"), conv(2, 2, padding="valid")),
         2, 1, 7, 9, name="strides and borders", beyond=MIRROR,
     ),
-    made(chain(conv(2, 2, dilation=1), relu, conv(2, 2, dilation=2), relu, conv(2, 2, dilation=4)), 2, 2, 9, 8),
+    made(chain(conv(2, 2), relu, conv(2, 2, dilation=2), relu, conv(2, 2, dilation=4)), 2, 2, 9, 8),
     made(chain(upsample_repeat(2), downsample(3)), 2, 2, 3, 6, name="up by 2, down by 3"),
     made(chain(upsample_repeat(3), downsample(2)), 2, 2, 4, 2, name="up by 3, down by 2"),
     made(chain(downsample(2), upsample_repeat(2)), 2, 2, 4, 6, name="down by 2, up by 2"),
     made(
-        chain(upsample_zeros(2), conv(2, 2, bias=False), conv(2, 2, 3, stride=4, padding=1, exact=False)),
-        2, 2, 6, 4, name="zeros, stride 4",
+        chain(upsample_zeros(2), mix, conv(2, 2, 4, stride=4, padding=1, bias=False)),
+        2, 2, 5, 3, name="zeros, stride 4",
     ),
     made(chain(upsample_zeros(3), downsample(3)), 2, 2, 4, 6, name="zeros and away"),
-    made(chain(pixel_unshuffle(2), conv(4, 8), relu, conv(8, 4), pixel_shuffle(2)), 2, 1, 8, 6, name="unshuffled"),
-    made(chain(conv(2, 2, 2, stride=2, padding="valid"), conv(2, 2, 3, stride=3, padding="valid")), 2, 2, 12, 18),
+    made(chain(pixel_unshuffle(2), conv(4, 8), relu, conv(8, 4), pixel_shuffle(2)), 2, 1, 8, 6),
+    made(chain(conv(2, 2, 2, stride=2, padding=0), conv(2, 2, 3, stride=3, padding=0)), 2, 2, 12, 18),
     made(
-        chain(average_pool(2), mix) - chain(conv(2, 2, 4, stride=4, padding="valid"), conv_transposed(2, 2)),
+        chain(average_pool(2), mix) - chain(conv(2, 2, 4, stride=4, padding=0), conv_transposed(2, 2)),
         2, 2, 8, 12, name="sum of strides 2 and 4",
     ),
     made(max_pool(3, 1, 1) - min_pool(3, 1, 1), 2, 2, 5, 6, name="morphological gradient"),
-    made(chain(append_constant(0.2), conv(3, 2)), 2, 2, 5, 6, name="with a noise level"),
-    made(chain(take(0, 1), conv(1, 2)) + take(1, 3), 2, 3, 5, 6, name="channels apart"),
+    made(chain(append_constant(0.2), conv(3, 2)), 2, 2, 5, 6, name="with a noise level", adjoint=SIZE),
+    made(chain(take(0, 1), conv(1, 2)) + take(1, 3), 2, 3, 5, 6, name="channels apart", adjoint=SIZE),
     made(
         chain(conv(1, 2), relu, max_pool(2), conv(2, 3, padding="valid"), relu, flatten, dense(12, 5), relu,
               dropout(0.5), dense(5, 3), softmax),
         2, 1, 8, 8, name="classifier",
     ),
-    made(chain(flatten, dense(12, 4), tanh, dense(4, 12), sigmoid, unflatten(1, 3, 4)), 2, 1, 3, 4, name="encoder"),
-    made(chain(conv(1, 4), maxout(2), layer_norm(2), swish, local_contrast_norm(3), conv(2, 1)), 2, 1, 7, 6),
+    made(chain(flatten, dense(12, 4), tanh, dense(4, 12), sigmoid, unflatten(1, 3, 4)), 2, 1, 3, 4),
+    made(chain(conv(1, 4), maxout(2), layer_norm(2), swish, local_contrast_norm(3)), 2, 1, 7, 6),
     made(
-        Graph((Node((0,), conv(2, 2)), Node((1,), relu), Node((1, 2), mix), Node((2, 3), identity, "stack")), 4),
+        Graph((Node((0,), conv(2, 2)), Node((1,), relu), Node((1, 2)), Node((3,), mix),
+               Node((2, 4), identity, "stack")), 5),
         2, 2, 5, 6, name="graph",
     ),
 ]  # fmt: skip
@@ -295,10 +305,13 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
         operator = maker.operator
         if operator.linearity is Linearity.LINEAR and not maker.adjoint and operator.adjoint() != operator:
             adjoint, shape = operator.adjoint(), operator.output_shape(maker.shape)
-            unknown = any(isinstance(leaf, Fold) or (isinstance(leaf, Bilinear) and leaf.transposed) for leaf in adjoint.leaves())
+            kinds = {type(leaf) for leaf in adjoint.leaves()}
             yield Maker(
-                f"adjoint of {maker.name}", adjoint, shape, MAYBE, MAYBE, frozen=NO_FORM if unknown else ""
-            )
+                f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
+                adjoint=SIZE if Flatten in kinds else "",
+                frozen=NO_FORM if kinds & {Fold, Bilinear} else "",
+                rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else "",
+            )  # fmt: skip
 
 
 GROUPS = {

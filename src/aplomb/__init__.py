@@ -1,7 +1,7 @@
 """Aplomb: image processing with convolutional networks that runs at once and says how far to trust it.
 
 >>> import aplomb
->>> aplomb.psnr([[0.0, 0.5]], [[0.0, 0.6]])
+>>> round(aplomb.psnr([[0.0, 0.5]], [[0.0, 0.6]]), 2)
 23.01
 
 The public names are loaded when they are first used, so that importing the package costs nothing.

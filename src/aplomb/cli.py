@@ -81,9 +81,11 @@ def denoise(
 ) -> None:
     """Remove noise from a picture. Blind by default: the noise level is estimated, the network picked, both told."""
     if example is not None:
-        from aplomb.restore.example import example as show
+        from aplomb.example import example as show
 
-        _say(str(show(example, sigma=25.0 if sigma is None else sigma)))
+        with progress("comparing") as step:
+            told = show(example, (25.0 if sigma is None else sigma) / 255, progress=step)
+        _say(told)
         return
     if image is None or output is None:
         raise BadInput("denoise takes a picture and where to put the result: aplomb denoise noisy.png -o clean.png (or --example out/)")
@@ -106,8 +108,8 @@ def denoise(
         _warn(note)
     for note in io.write(output, result.image, like=picture):
         _warn(note)
-    pixels = picture.array.size / 1e6
-    _say(f"wrote {output} in {result.seconds:.2f} s ({pixels / max(result.seconds, 1e-9):.1f} million values a second)")
+    megapixels = picture.images * picture.size[0] * picture.size[1] / 1e6
+    _say(f"wrote {output}: {result.seconds:.2f} s in the network, {megapixels / max(result.seconds, 1e-9):.1f} megapixels a second")
 
 
 @app.command()
@@ -151,8 +153,8 @@ def inspect(
 
     found = []
     for name in networks:
-        operator = _network(name)
-        found.append((name, table(operator, _shape(operator, size), name=name)))
+        operator, title = _network(name)
+        found.append((name, table(operator, _shape(operator, size), name=title)))
     if json:
         import json as encoder
 
@@ -180,8 +182,10 @@ def train(
         from aplomb.train import train as run_training
     except ModuleNotFoundError as error:
         raise BadInput(f"training needs {error.name}, which is not installed; pip install 'aplomb[train]'") from None
-    result = run_training(recipe, data=data, output=output, run=run, resume=not fresh)
-    _say(str(result))
+    result = run_training(recipe, data, output, folder=run, resume=not fresh)
+    reached = ", ".join(f"{noise} {value:.2f} dB" for noise, value in result.psnr.items())
+    _say(f"wrote {result.path}: best at step {result.step} of {result.steps}{', ' + reached if reached else ''}")
+    _say(f"try it: aplomb denoise noisy.png -o clean.png --model {result.path}")
 
 
 @app.command()
@@ -201,15 +205,15 @@ def models() -> None:
     Console().print(shown)
 
 
-def _network(name: str) -> Operator:
-    """A shipped model or a file by preference, else a fresh network of that name."""
+def _network(name: str) -> tuple[Operator, str]:
+    """A shipped model or a file by preference, else a fresh network of that name; and what to call it."""
     from aplomb.model import load, shipped
     from aplomb.nets import NETWORKS
 
     if Path(name).is_file() or name in shipped():
-        return load(name).operator
+        return load(name).operator, name
     if name in NETWORKS:
-        return NETWORKS[name]()
+        return NETWORKS[name](), f"{name}, untrained: random weights"
     raise BadInput(
         f"network {name!r} is neither a file nor a name; shipped: {', '.join(shipped())}; "
         f"untrained: {', '.join(n for n in NETWORKS if n not in shipped())}"
@@ -230,7 +234,7 @@ def _shape(operator: Operator, size: str | None) -> tuple[int, ...] | None:
 
 def _describe(picture: Any) -> None:
     height, width = picture.size
-    pages = f", {len(picture.array)} pages" if picture.pages > 1 else ""
+    pages = f", {picture.images} images" if picture.images > 1 else ""
     _say(f"{picture.name}: {width} x {height} pixels, {picture.colour}, {picture.array.dtype}{pages}")
 
 

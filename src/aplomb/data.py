@@ -30,14 +30,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 @dataclass(frozen=True)
 class Split:
-    """Files for training, for validation (which chooses the weights) and for the test (which nothing sees)."""
+    """Files for training, for validation (which chooses the weights) and for the test, which nothing sees."""
 
     train: tuple[Path, ...]
     validation: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
 
 
-def find_pictures(places: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], root: str | os.PathLike[str] | None = None) -> list[Path]:
+def find_pictures(
+    places: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    root: str | os.PathLike[str] | None = None,
+) -> list[Path]:
     """Image files of folders (with those inside them), globs and single files, sorted, each once.
 
     Parameters
@@ -65,7 +68,11 @@ def find_pictures(places: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     for place in [places] if isinstance(places, (str, os.PathLike)) else places:
         path = Path(root or ".").expanduser() / Path(place).expanduser()
         if path.is_dir():
-            files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
+            files = [
+                f
+                for f in sorted(path.rglob("*"))
+                if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+            ]
         elif path.is_file():
             files = [path]
         else:
@@ -99,7 +106,7 @@ def split_files(files: Sequence[Path], *, validation: float = 0.0, test: float =
     counts = [0 if share == 0 else max(1, round(share * len(files))) for share in (validation, test)]
     if min(validation, test) < 0 or sum(counts) >= len(files):
         raise BadInput(
-            f"asked to split {len(files)} file(s) with {validation:g} for validation and {test:g} for the test: "
+            f"asked to split {len(files)} file(s), {validation:g} for validation and {test:g} for the test: "
             "nothing is left to train on; give more pictures or smaller shares"
         )
     order = np.random.default_rng(seed).permutation(len(files))
@@ -109,7 +116,7 @@ def split_files(files: Sequence[Path], *, validation: float = 0.0, test: float =
 
 
 def load_pictures(files: Sequence[Path], *, channels: int) -> list[NDArray[Any]]:
-    """Pictures as arrays (C, H, W) of the dtype stored: uint8, uint16 or float; a stack gives one for each image.
+    """Pictures as arrays (C, H, W) of the dtype stored: uint8, uint16 or float; a stack gives several.
 
     Colour becomes grey by ITU-R BT.601, Y = 0.299 R + 0.587 G + 0.114 B, rounded for integers; grey becomes
     colour by repetition.
@@ -145,8 +152,8 @@ def load_pictures(files: Sequence[Path], *, channels: int) -> list[NDArray[Any]]
     if broken:
         names = ", ".join(str(file) for file, _ in broken[:20]) + (", ..." if len(broken) > 20 else "")
         raise ImageFileError(
-            f"{len(broken)} of {len(files)} pictures cannot be used: {names}; the first because {broken[0][1]}; "
-            "mend them or take them out"
+            f"{len(broken)} of {len(files)} pictures cannot be used: {names}; "
+            f"the first because {broken[0][1]}; mend them or take them out"
         )
     return arrays
 
@@ -162,7 +169,9 @@ def _planes(picture: Picture, channels: int) -> list[NDArray[Any]]:
         if not np.isfinite(array).all():
             raise BadInput(f"{picture.name}: found values that are NaN or infinite")
         if array.size and (array.min() < -3 or array.max() > 4):
-            raise BadInput(f"{picture.name}: asked for floats in 0..1, found {array.min():g} to {array.max():g}")
+            raise BadInput(
+                f"{picture.name}: asked for floats in 0..1, found {array.min():g} to {array.max():g}"
+            )
     if "S" not in axes:
         array, axes = array[..., None], axes + "S"
     order = [axes.index(a) for a in axes if a not in "SYX"] + [axes.index(a) for a in "SYX"]

@@ -58,7 +58,7 @@ class Writer:
         return name
 
     def constant(self, array: Array) -> str:
-        values = np.ascontiguousarray(array)
+        values = np.asarray(array, order="C")  # ascontiguousarray would give a scalar an axis
         if values.dtype.kind == "f":
             values = values.astype(np.float32, copy=False)
         if self.inside:

@@ -17,7 +17,7 @@ from aplomb.io.layout import FLOAT_RANGE, Origin, from_float, to_float
 from aplomb.io.picture import Metadata, Picture
 from aplomb.io.reading import MAX_PIXELS, read
 from aplomb.io.whole import whole_file
-from aplomb.io.writing import SUFFIXES, write
+from aplomb.io.writing import SUFFIXES, check_output, write
 
 __all__ = [
     "FLOAT_RANGE",
@@ -26,6 +26,7 @@ __all__ = [
     "Metadata",
     "Origin",
     "Picture",
+    "check_output",
     "from_float",
     "read",
     "to_float",

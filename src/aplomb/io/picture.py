@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -119,6 +120,11 @@ class Picture:
         return self.array.shape[self.axes.index("Y")], self.array.shape[self.axes.index("X")]
 
     @property
+    def images(self) -> int:
+        """How many images the array counts."""
+        return math.prod(n for n, axis in zip(self.array.shape, self.axes, strict=True) if axis not in "SYX")
+
+    @property
     def colour(self) -> str:
         """'grey', 'RGB', or 'n samples'."""
         samples = self.array.shape[self.axes.index("S")] if "S" in self.axes else 1
@@ -126,9 +132,7 @@ class Picture:
 
     def __repr__(self) -> str:
         height, width = self.size
-        images = self.array.size // max(1, height * width)
-        if "S" in self.axes:
-            images //= max(1, self.array.shape[self.axes.index("S")])
+        images = self.images
         stack = f"{images} of " if images != 1 else ""
         alpha = " with alpha" if self.alpha is not None else ""
         return (

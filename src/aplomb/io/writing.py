@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -18,7 +19,7 @@ from aplomb.io.picture import Picture, guess_axes
 from aplomb.io.tiff import write_tiff
 from aplomb.io.whole import whole_file
 
-__all__ = ["SUFFIXES", "write"]
+__all__ = ["SUFFIXES", "check_output", "write"]
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -88,12 +89,41 @@ def write(path: str | os.PathLike[str], array: NDArray[Any], like: Picture | Non
 write .tif, or convert it first, for example numpy.rint(image * 65535).astype('uint16')
     """
     path = Path(path)
+    picture, kind = _checked(path, np.asarray(array), like)
+    same_size = like is None or picture.size == like.size
+    with whole_file(path) as temporary:
+        if kind == "TIFF":
+            lost = write_tiff(temporary, picture, same_size)
+        else:
+            lost = _save(temporary, kind, picture, same_size)
+    return tuple(f"{kind} did not keep: {thing}" for thing in lost)
+
+
+def check_output(path: str | os.PathLike[str], like: Picture) -> None:
+    """Raise what `write` would raise for a result like this picture, before the work is done.
+
+    Examples
+    --------
+    >>> check_output("missing/out.png", Picture(np.zeros((2, 2), np.uint8)))
+    Traceback (most recent call last):
+        ...
+    aplomb.errors.OutputError: missing/out.png: the folder ... does not exist; create it first
+    """
+    _checked(Path(path), like.array, like)
+    with contextlib.suppress(_Untouched), whole_file(path):
+        raise _Untouched
+
+
+class _Untouched(Exception):
+    """Leaves `whole_file` before anything is put in place."""
+
+
+def _checked(path: Path, array: NDArray[Any], like: Picture | None) -> tuple[Picture, str]:
+    """What is to be written, dressed, and the format; OutputError if the format cannot hold it."""
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise OutputError(f"{path}: asked for the suffix {path.suffix!r}; known are: {', '.join(SUFFIXES)}")
-    array = np.asarray(array)
     picture = _dressed(path, array, like)
-    same_size = like is None or picture.size == like.size
     if kind != "TIFF":
         _check_ability(path, kind, picture)
     elif picture.array.dtype.kind not in "buif" or picture.array.dtype.itemsize > 8:
@@ -104,12 +134,7 @@ write .tif, or convert it first, for example numpy.rint(image * 65535).astype('u
         raise OutputError(
             f"{path}: bool images are written in black and white only; convert it to uint8 first"
         )
-    with whole_file(path) as temporary:
-        if kind == "TIFF":
-            lost = write_tiff(temporary, picture, same_size)
-        else:
-            lost = _save(temporary, kind, picture, same_size)
-    return tuple(f"{kind} did not keep: {thing}" for thing in lost)
+    return picture, kind
 
 
 def _dressed(path: Path, array: NDArray[Any], like: Picture | None) -> Picture:

@@ -17,7 +17,7 @@ def _exact(value: float, reason: str = "largest slope") -> Bound:
     return Bound(value, "exact", reason)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Step(Operator):
     """Threshold logic unit: 1 where x >= 0, else 0 (McCulloch and Pitts 1943). Not continuous."""
 
@@ -37,7 +37,7 @@ class Step(Operator):
         return unknown("the step is not continuous")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sigmoid(Operator):
     """1 / (1 + exp(-x)); slope at most 1/4."""
 
@@ -54,7 +54,7 @@ class Sigmoid(Operator):
         return _exact(0.25)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tanh(Operator):
     """tanh x."""
 
@@ -71,7 +71,7 @@ class Tanh(Operator):
         return _exact(1.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReLU(Operator):
     """max(x, 0)."""
 
@@ -88,7 +88,7 @@ class ReLU(Operator):
         return _exact(1.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LeakyReLU(Operator):
     """x where x > 0, else slope * x (Maas et al. 2013)."""
 
@@ -107,7 +107,7 @@ class LeakyReLU(Operator):
         return _exact(max(1.0, abs(self.slope)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ELU(Operator):
     """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)."""
 
@@ -126,7 +126,7 @@ class ELU(Operator):
         return _exact(max(1.0, abs(self.alpha)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Swish(Operator):
     """x / (1 + exp(-x)), also called SiLU (Ramachandran et al. 2017); steepest slope 1.0998 at x = 2.3994."""
 
@@ -144,7 +144,7 @@ class Swish(Operator):
         return Bound(1.0999, "upper", "largest slope, rounded up")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SoftShrink(Operator):
     """Soft shrinkage sign(x) max(abs(x) - threshold, 0), the proximal map of threshold * l1 (Donoho 1995)."""
 
@@ -163,7 +163,7 @@ class SoftShrink(Operator):
         return _exact(1.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HardClip(Operator):
     """min(max(x, lo), hi)."""
 
@@ -183,7 +183,7 @@ class HardClip(Operator):
         return _exact(1.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Maxout(Operator):
     """Largest of `pieces` neighbouring channels: y_c = max_k x_(c pieces + k) (Goodfellow et al. 2013)."""
 
@@ -217,7 +217,7 @@ class Maxout(Operator):
         return _exact(1.0, "a maximum")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Softmax(Operator):
     """p_c = exp(x_c) / sum_k exp(x_k) over the channels of each pixel."""
 
@@ -230,6 +230,11 @@ class Softmax(Operator):
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Softmax", [x], axis=1)
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) < 2:
+            raise ShapeError(f"{self!r} takes (N, C) or (N, C, H, W), found {shape}")
+        return shape
 
     def lipschitz(self) -> Bound:
         return Bound(0.5, "upper", "l2 norm of diag(p) - p p^T")

@@ -12,7 +12,7 @@ from aplomb.errors import BadInput, ShapeError
 from aplomb.operator import Bound, GraphWriter, Linearity, Operator
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Take(Operator):
     """Channels start, ..., stop - 1."""
 
@@ -45,7 +45,7 @@ class Take(Operator):
         return None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AppendConstant(Operator):
     """One more channel behind the others, holding a constant: how a fixed noise level enters a network."""
 

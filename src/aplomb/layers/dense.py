@@ -72,7 +72,7 @@ class Dense(Operator):
         return f"dense({self.weight.shape[1]}, {self.weight.shape[0]}{no_bias})"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Flatten(Operator):
     """(N, C, H, W) -> (N, C H W), channel by channel, row by row."""
 
@@ -102,7 +102,7 @@ class Flatten(Operator):
         return None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unflatten(Operator):
     """(N, C H W) -> (N, C, H, W), the inverse and the adjoint of flattening."""
 

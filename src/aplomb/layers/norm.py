@@ -25,7 +25,7 @@ from aplomb.operator import (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BatchNorm(Operator):
     """y_c = weight_c (x_c - mean_c) / sqrt(variance_c + epsilon) + bias_c, with statistics from training.
 
@@ -82,7 +82,7 @@ class BatchNorm(Operator):
         return batch_norm(len(self.weight), epsilon=self.epsilon)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerNorm(Operator):
     """Zero mean and unit variance over the channels of each pixel ("channels") or the whole picture ("all").
 
@@ -140,7 +140,7 @@ class LayerNorm(Operator):
         return layer_norm(len(self.weight), over=self.over, epsilon=self.epsilon)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LocalContrastNorm(Operator):
     """y = v / max(floor, s), v = x - w * x, s^2 = w * v^2: local mean removed, local deviation divided out.
 
@@ -199,7 +199,7 @@ class LocalContrastNorm(Operator):
         return unknown("local contrast normalisation divides by the input's own deviation")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dropout(Operator):
     """The identity when a network is used; in training each value is dropped with this probability.
 

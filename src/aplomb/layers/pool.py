@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aplomb.arrays import Array, Shape
-from aplomb.errors import BadInput
+from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.conv import Conv, Pair, pair
 from aplomb.layers.pad import NO_PADS, Pads, as_pads
 from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
@@ -50,6 +50,8 @@ class _Window(Operator):
         )  # fmt: skip
 
     def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 4:
+            raise ShapeError(f"{self!r} takes (N, C, H, W), found {shape}")
         one = self._lattice()._output_shape((*shape[:1], 1, *shape[2:]))
         return (*shape[:2], *one[2:])
 

@@ -14,7 +14,7 @@ from aplomb.errors import BadInput, ShapeError
 from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Resampling(Operator):
     """Linear, the same on both axes, by an integer factor."""
 
@@ -47,7 +47,7 @@ class _Resampling(Operator):
         return Grid(self.factor, Fraction(self.factor))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Downsample(_Resampling):
     """f[k] -> f[m k]: every m-th pixel."""
 
@@ -76,7 +76,7 @@ class Downsample(_Resampling):
         return Bound(1.0, "exact", "leaves pixels out")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ZeroUpsample(_Resampling):
     """f[n] at k = m n, zero elsewhere; the adjoint of down-sampling."""
 
@@ -117,7 +117,7 @@ class ZeroUpsample(_Resampling):
         return Bound(1.0, "exact", "an isometry")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Repeat(_Resampling):
     """f[floor(k / m)]: nearest-neighbour up-sampling; `transposed` adds up each block instead."""
 
@@ -158,7 +158,7 @@ class Repeat(_Resampling):
         return Bound(float(self.factor), "exact", "each pixel m x m times")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bilinear(_Resampling):
     """Bilinear up-sampling with aligned pixel centres: output k looks at (k + 1/2) / m - 1/2, clipped."""
 
@@ -225,7 +225,7 @@ class Bilinear(_Resampling):
         return Bound(float(self.factor), "exact", "Schur's test, attained by constant pictures")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PixelShuffle(_Resampling):
     """Channels to pixels: y[c, m i + a, m j + b] = x[c m m + a m + b, i, j] (Shi et al. 2016)."""
 
@@ -261,7 +261,7 @@ class PixelShuffle(_Resampling):
         return None if wanted is None else wanted * self.factor**2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PixelUnshuffle(_Resampling):
     """Pixels to channels, the inverse and the adjoint of pixel shuffle."""
 
@@ -274,13 +274,12 @@ class PixelUnshuffle(_Resampling):
         return torch.nn.functional.pixel_unshuffle(x, self.factor)
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
-        # SpaceToDepth counts blocks first and channels last; for one channel that is the same
-        c, mm = shape[1], self.factor**2
-
+        # SpaceToDepth counts blocks first and channels last, so each channel goes alone, as a picture of the batch.
+        # (A permutation of channels behind it would do too, but OpenVINO 2026.4 fuses one wrongly into a convolution.)
         def body(g: GraphWriter, x: str) -> str:
-            deep = g.node("SpaceToDepth", [x], blocksize=self.factor)
-            order = np.arange(c * mm).reshape(mm, c).T.ravel()
-            return deep if c == 1 else g.node("Gather", [deep, g.constant(order.astype(np.int64))], axis=1)
+            alone = g.node("Reshape", [x, g.constant(np.array([-1, 1, 0, 0], np.int64))])
+            deep = g.node("SpaceToDepth", [alone], blocksize=self.factor)
+            return g.node("Reshape", [deep, g.constant(np.array([-1, shape[1] * self.factor**2, 0, 0], np.int64))])
 
         return graph.function("PixelUnshuffle", [x], body, factor=self.factor)
 

@@ -1,7 +1,7 @@
 """Training: torch lives only here (and in `aplomb.explain`).
 
-    from aplomb.train import train
-    result = train("recipes/denoise-residual.toml", data="my-photos", output="mine.onnx")
+from aplomb.train import train
+result = train("recipes/denoise-residual.toml", data="my-photos", output="mine.onnx")
 """
 
 from aplomb.train.loop import Result, train

@@ -1,10 +1,12 @@
 """The run's folder: checkpoints that are whole or not there, and the log.
 
-    runs/<name>/recipe.toml       the recipe as it was read
-                checkpoint.pt     weights, average, optimiser, best weights, step (tensors and numbers only, no objects)
-                log.csv           one row an interval
-                curves.png        loss and PSNR over the steps
-                events.out...     the same for TensorBoard
+runs/<name>/recipe.toml       the recipe as it was read
+            checkpoint.pt     weights, average, optimiser, best weights, step: no objects, only
+                              tensors and numbers
+            model.onnx        the best weights, frozen at the end, unless another place was given
+            log.csv           one row an interval
+            curves.png        loss and PSNR over the steps
+            events.out...     the same for TensorBoard
 """
 
 from __future__ import annotations
@@ -33,20 +35,30 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot make this folder for the run ({error.strerror})") from None
+    for rest in folder.glob(".checkpoint.*.pt"):  # of a run that was killed while it wrote
+        rest.unlink(missing_ok=True)
     return folder
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that `path` holds the old checkpoint or the new one, at any moment. Raises OutputError."""
+    """Write `state` so that `path` holds the old checkpoint or the new one, whole, at any moment.
+
+    Raises OutputError.
+    """
     with whole_file(path) as temporary:
         try:
             torch.save({"format": FORMAT, **state}, temporary)
         except RuntimeError as error:  # torch's writer reports a full disk so
-            raise OutputError(f"{path}: checkpoint could not be written ({error}); the old one is intact") from error
+            raise OutputError(
+                f"{path}: checkpoint could not be written ({error}); the old one is intact"
+            ) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The checkpoint, or None if there is none. Raises RunError for one that is damaged or of another format."""
+    """The checkpoint, or None if there is none.
+
+    Raises RunError for one that is damaged or of another format.
+    """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -69,13 +81,18 @@ class Log:
         self.rows: list[dict[str, str]] = []
         if step and path.exists():
             with path.open(newline="") as stream:
-                self.rows = [r for r in csv.DictReader(stream) if (r["step"] or "x").isdigit() and int(r["step"]) <= step]
+                self.rows = [
+                    r
+                    for r in csv.DictReader(stream)
+                    if (r["step"] or "x").isdigit() and int(r["step"]) <= step
+                ]
         with whole_file(path) as temporary, temporary.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, COLUMNS)
             writer.writeheader()
             writer.writerows(self.rows)
 
     def add(self, **values: float | str) -> None:
+        """Append a row; columns that are not given stay empty."""
         row = {c: f"{v:.8g}" if isinstance(v := values.get(c, ""), float) else str(v) for c in COLUMNS}
         self.rows.append(row)
         try:

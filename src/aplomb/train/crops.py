@@ -40,7 +40,7 @@ def order(first: int, count: int, size: int, repeat: int, seed: int) -> Tensor:
 
 
 class PictureSet:
-    """Pictures (C, H, W) of any sizes, side by side in one tensor (C, total), uint8 where all are, else float32.
+    """Pictures (C, H, W) of any sizes, side by side in one tensor (C, total), uint8 if all are, else float32.
 
     Parameters
     ----------
@@ -58,7 +58,9 @@ class PictureSet:
     torch.Size([2, 1, 8, 8])
     """
 
-    def __init__(self, arrays: Sequence[NDArray[Any]], side: int = 1, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, arrays: Sequence[NDArray[Any]], side: int = 1, device: torch.device | str = "cpu"
+    ) -> None:
         kept = [_at_least(a, side) for a in arrays]
         if any(a.dtype != np.uint8 for a in kept):
             kept = [_floats(a) for a in kept]

@@ -69,7 +69,9 @@ class Feed:
         batch = recipe.run.batch
         self.count = 1 if batch == "pattern" else pieces if batch == "epoch" else int(batch)
         if self.count % world:
-            raise RecipeError(f"{recipe.name}: a batch of {self.count} cannot be shared by {world} devices; choose a multiple")
+            raise RecipeError(
+                f"{recipe.name}: a batch of {self.count} cannot be shared by {world} devices; take a multiple"
+            )
         self.share = self.count // world
         self.size = min(self.share, recipe.run.chunk or -(-self.share // workers))
         self.parts = -(-self.share // self.size)
@@ -95,7 +97,9 @@ class Feed:
         self.levels[index] = level
         return y[0].numpy()
 
-    def _noisy_already(self, arrays: Sequence[NDArray[Any]], pairs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    def _noisy_already(
+        self, arrays: Sequence[NDArray[Any]], pairs: Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
         sigma = self.recipe.loss.sigma
         for index, array in enumerate(arrays):
             white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
@@ -105,16 +109,18 @@ class Feed:
             return list(arrays)
         if [a.shape for a in arrays] != [a.shape for a in pairs]:
             raise RecipeError(
-                f"{self.recipe.name}: [data] pair has {len(pairs)} pictures for {len(arrays)} in train, or other sizes; "
-                "give the same scenes in the same order"
+                f"{self.recipe.name}: [data] pair has {len(pairs)} pictures for {len(arrays)} in train, "
+                "or other sizes; give the same scenes in the same order"
             )
         return [np.concatenate(both) for both in zip(arrays, pairs, strict=True)]
 
     def chunk(self, step: int, number: int) -> Batch:
-        """Chunk `number` of this process's share of the batch of `step`; calls may come from several threads."""
+        """Chunk `number` of this process's share of the batch of `step`; several threads may call."""
         run, data = self.recipe.run, self.recipe.data
         first = step * self.count + self.rank * self.share + number * self.size
-        which = order(first, min(self.size, self.share - number * self.size), len(self.pictures), data.repeat, run.seed)
+        which = order(
+            first, min(self.size, self.share - number * self.size), len(self.pictures), data.repeat, run.seed
+        )
         draw = generator(run.seed, CROPS, step, self.rank, number)
         device_draw = generator(run.seed, NOISE, step, self.rank, number, device=self.device)
         crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, augment=data.augment)
@@ -130,6 +136,7 @@ class Feed:
     def _with_noise(self, clean: torch.Tensor, draw: torch.Generator, device_draw: torch.Generator) -> Batch:
         noise = self.recipe.noise
         if not self.twice:
-            return Batch((y := noisy(clean, noise, draw, device_draw))[0], clean, y[1])
+            y, level = noisy(clean, noise, draw, device_draw)
+            return Batch(y, clean, level)
         both, level = noisy(clean.repeat(1, 2, 1, 1), noise, draw, device_draw)
-        return Batch(*both.chunk(2, dim=1), level)
+        return Batch(both[:, : self.channels], both[:, self.channels :], level)

@@ -54,8 +54,9 @@ def sure(network: Network, batch: Batch, draw: torch.Generator, step: float = 1e
 
     E ||f(y) - x||^2 / n = E [ ||f(y) - y||^2 / n - sigma^2 + 2 sigma^2 div f(y) / n ]
 
-    The divergence is estimated with one probe b of random signs, b^T (f(y + e b) - f(y)) / e. In float32: in bf16
-    the difference drowns. References: Stein 1981; Ramani, Blu and Unser, IEEE TIP 2008; Soltanayev and Chun 2018.
+    The divergence is estimated with one probe b of random signs, b^T (f(y + e b) - f(y)) / e. In float32: in
+    bf16 the difference drowns. References: Stein, Annals of Statistics 1981; Ramani, Blu and Unser, IEEE TIP
+    2008; Soltanayev and Chun, NeurIPS 2018.
     """
     y, variance = batch.noisy, batch.level**2
     probe = torch.randint(0, 2, y.shape, generator=draw, device=y.device).to(y.dtype) * 2 - 1
@@ -67,7 +68,7 @@ def sure(network: Network, batch: Batch, draw: torch.Generator, step: float = 1e
 
 
 def neighbours(y: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Two masks (N, 1, H/2, W/2, 4 choices): of each 2x2 block, two different neighbouring pixels at random."""
+    """Two pixels of each 2x2 block, neighbours, at random: indices 0..3, each (N, 1, H/2, W/2)."""
     n, _, h, w = y.shape
     pairs = torch.tensor([[0, 1], [0, 2], [1, 3], [2, 3], [1, 0], [2, 0], [3, 1], [3, 2]], device=y.device)
     drawn = pairs[torch.randint(0, 8, (n, 1, h // 2, w // 2), generator=draw, device=y.device)]

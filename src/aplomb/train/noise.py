@@ -21,7 +21,9 @@ def draw_levels(value: Range | None, count: int, law: str, draw: torch.Generator
     return low * (high / low) ** u if law == "log-uniform" else low + (high - low) * u
 
 
-def noisy(clean: Tensor, part: NoisePart, draw: torch.Generator, device_draw: torch.Generator) -> tuple[Tensor, Tensor]:
+def noisy(
+    clean: Tensor, part: NoisePart, draw: torch.Generator, device_draw: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Noisy pictures, and the standard deviation of their noise (root mean square over each picture).
 
     ::
@@ -48,7 +50,8 @@ def noisy(clean: Tensor, part: NoisePart, draw: torch.Generator, device_draw: to
 
     Examples
     --------
-    >>> y, level = noisy(torch.zeros(1, 1, 64, 64), NoisePart(sigma=51.0), torch.Generator(), torch.Generator())
+    >>> draw = torch.Generator()
+    >>> y, level = noisy(torch.zeros(1, 1, 64, 64), NoisePart(sigma=51.0), draw, draw)
     >>> round(float(y.std()), 2), round(float(level), 2)
     (0.2, 0.2)
     """

@@ -22,7 +22,7 @@ from aplomb.arrays import Array
 from aplomb.layers.norm import BatchNorm, Dropout
 from aplomb.operator import Operator
 
-__all__ = ["Trainable"]
+__all__ = ["Trainable", "array_of", "remembers"]
 
 
 class Trainable(nn.Module):
@@ -74,12 +74,8 @@ class Trainable(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
+        """The expression at `x`, in its training form if in training mode."""
         return cast(Tensor, (self._trained if self.training else self._used)(x))
-
-    @property
-    def has_memory(self) -> bool:
-        """Whether a pass in training mode changes something (running statistics, dropout's generator)."""
-        return any(isinstance(leaf, (BatchStatistics, RandomDropout)) for leaf in self._trained.leaves())
 
     def tensors(self) -> dict[str, Tensor]:
         """Parameters and buffers by the names that the operator has for them."""
@@ -89,7 +85,7 @@ class Trainable(nn.Module):
     def operator(self, weights: Mapping[str, Tensor] | None = None) -> Operator:
         """The numpy operator with the weights as they are now (or with `weights`), float32, bit for bit."""
         values = self.tensors() if weights is None else weights
-        return self.source.with_weights({name: _array(value) for name, value in values.items()})
+        return self.source.with_weights({name: array_of(value) for name, value in values.items()})
 
     def copy_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Overwrite parameters and buffers in place, so that their memory layout stays."""
@@ -98,11 +94,17 @@ class Trainable(nn.Module):
                 mine.copy_(weights[name])
 
 
+def remembers(operator: Operator) -> bool:
+    """Whether a pass in training mode changes something: running statistics, dropout's generator."""
+    return any(isinstance(leaf, (BatchNorm, Dropout)) for leaf in operator.leaves())
+
+
 def _key(name: str) -> str:
     return name.replace(".", ":")  # torch forbids the point
 
 
-def _array(value: Tensor) -> Array:
+def array_of(value: Tensor) -> Array:
+    """A tensor as an ndarray of its own: float32, contiguous."""
     return value.detach().to("cpu", torch.float32).contiguous().numpy().copy()
 
 
@@ -148,7 +150,7 @@ class BatchStatistics(Operator):
 
 @dataclass(frozen=True, eq=False)
 class RandomDropout(Operator):
-    """Dropout while training: each value is dropped with `probability`, the others are divided by its rest."""
+    """Dropout while training: a value is dropped with `probability` p, what stays is divided by 1 - p."""
 
     probability: float
     randomness: Randomness

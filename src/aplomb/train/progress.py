@@ -11,7 +11,7 @@ from typing import Any
 from aplomb.io import whole_file
 from aplomb.train.checkpoint import Log
 
-__all__ = ["Progress", "draw_curves"]
+__all__ = ["Progress", "Record", "draw_curves"]
 
 
 class Progress:
@@ -26,7 +26,12 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
 
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            columns = (
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
+                TimeRemainingColumn(),
+            )
             self.bar = RichProgress(*columns, console=Console(stderr=True), speed_estimate_period=120)
             self.task = self.bar.add_task("", total=total, completed=done)
 
@@ -35,7 +40,9 @@ class Progress:
             self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.bar:
             self.bar.stop()
 
@@ -46,9 +53,11 @@ class Progress:
         elif not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def update(self, step: int, loss: float, speed: float, psnr: float | None) -> None:
-        """`loss`, `speed` in megapixels a second, and the last PSNR."""
-        shown = f"loss {loss:.5f}  {speed:.2f} MP/s" + ("" if psnr is None else f"  {psnr:.2f} dB")
+    def update(self, step: int, loss: float, speed: float, psnr: dict[str, float]) -> None:
+        """Show `loss`, `speed` in megapixels a second, and the mean of the last PSNR."""
+        shown = f"loss {loss:.5f}  {speed:.2f} MP/s"
+        if psnr:
+            shown += f"  {sum(psnr.values()) / len(psnr):.2f} dB"
         if self.bar:
             self.bar.update(self.task, completed=step, description=shown)
             return
@@ -57,6 +66,46 @@ class Progress:
             left = (now - self.started) / max(1, step - self.first) * (self.total - step)
             self.last = now
             self.say(f"step {step}/{self.total}  {shown}  {_duration(left)} left")
+
+    def judged(self, step: int, score: float, psnr: dict[str, float], better: bool, finished: bool) -> None:
+        """Say what a validation found."""
+        shown = "  ".join(f"{name}: {value:.3f} dB" for name, value in psnr.items())
+        if score <= 0:
+            shown = f"loss on validation {-score:.6f}  {shown}"
+        self.say(
+            f"step {step}  {shown}"
+            + ("  (best)" if better else "")
+            + ("; stopping early" if finished else "")
+        )
+
+
+class Record:
+    """The run's log.csv, its curves for TensorBoard, and curves.png."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self.folder = folder
+        self.log = Log(folder / "log.csv", step)
+        self.board = SummaryWriter(str(folder), purge_step=step or None)
+
+    def loss(self, step: int, megapixels: float, loss: float, rate: float, seconds: float) -> None:
+        """A row with the mean loss since the last one."""
+        self.log.add(step=step, megapixels=megapixels, loss=loss, lr=rate, seconds=seconds)
+        self.board.add_scalar("loss", loss, step)
+        self.board.add_scalar("learning rate", rate, step)
+
+    def psnr(self, step: int, psnr: dict[str, float]) -> None:
+        """A row with the mean PSNR, a curve for each noise; the picture is drawn anew."""
+        if psnr:
+            self.log.add(step=step, psnr=sum(psnr.values()) / len(psnr))
+        for name, value in psnr.items():
+            self.board.add_scalar(f"PSNR/{name}", value, step)
+        draw_curves(self.log, self.folder / "curves.png")
+
+    def close(self) -> None:
+        """Flush what TensorBoard's writer holds."""
+        self.board.close()
 
 
 def _duration(seconds: float) -> str:

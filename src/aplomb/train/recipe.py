@@ -47,9 +47,9 @@ class NetworkPart(Part):
     name: str
     """A name in `aplomb.nets.NETWORKS`."""
     init: str | None = None
-    """Model file, shipped name or run folder whose weights to start from, as far as their names and shapes fit."""
+    """Model file, shipped name or run folder to take weights from, as far as names and shapes fit."""
     gain: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Factor on the last convolution of each branch of a sum, at the start: residual blocks begin near the identity."""
+    """Factor on the last convolution of each branch of a sum, at the start: near the identity."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -87,9 +87,11 @@ class DataPart(Part):
 class NoisePart(Part):
     """[noise]. A range [a, b] is drawn from for each piece. `sigma` is in 8-bit grey levels."""
 
-    kind: Literal["gaussian", "poisson", "poisson-gaussian", "salt-and-pepper", "speckle", "none"] = "gaussian"
+    kind: Literal["gaussian", "poisson", "poisson-gaussian", "salt-and-pepper", "speckle", "none"] = (
+        "gaussian"
+    )
     sigma: Range | None = None
-    """Standard deviation in 8-bit grey levels: Gaussian, the Gaussian part of Poisson-Gaussian, speckle (at white)."""
+    """Standard deviation in 8-bit grey levels: Gaussian, also of Poisson-Gaussian; speckle at white."""
     peak: Range | None = None
     """Photons at white: Poisson, Poisson-Gaussian."""
     amount: Range | None = None
@@ -101,8 +103,8 @@ class NoisePart(Part):
     @model_validator(mode="after")
     def _complete(self) -> NoisePart:
         needs = {
-            "gaussian": ("sigma",), "speckle": ("sigma",), "poisson": ("peak",), "poisson-gaussian": ("sigma", "peak"),
-            "salt-and-pepper": ("amount",), "none": (),
+            "gaussian": ("sigma",), "speckle": ("sigma",), "poisson": ("peak",), "none": (),
+            "poisson-gaussian": ("sigma", "peak"), "salt-and-pepper": ("amount",),
         }[self.kind]  # fmt: skip
         for name in ("sigma", "peak", "amount"):
             value = getattr(self, name)
@@ -121,7 +123,7 @@ class LossPart(Part):
 
     kind: Literal["mse", "l1", "charbonnier", "sure", "noise2noise", "neighbour2neighbour"] = "mse"
     sigma: Level | None = None
-    """SURE on pictures that are noisy already: their noise in 8-bit grey levels; estimated from each if not given."""
+    """Of pictures that are noisy already, in 8-bit grey levels; estimated from each if not given."""
     gamma: Level = 1.0
     """Weight of neighbour2neighbour's second term."""
 
@@ -183,7 +185,7 @@ class RunPart(Part):
     """Pieces that go through the network at a time; the others of the batch follow and gradients add up."""
     precision: Literal["f32", "bf16"] = "f32"
     average: Share = 0.0
-    """Decay of the exponential moving average of the weights, which is what is validated and kept; 0 is none."""
+    """Decay of the exponential moving average of the weights, which is validated and kept; 0 is none."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     checkpoint: Positive = 200
     """Steps between two checkpoints."""
@@ -209,11 +211,15 @@ class Recipe(Part):
     def _agree(self) -> Recipe:
         kind, noise = self.loss.kind, self.noise
         if kind in ("mse", "l1", "charbonnier") and (noise.kind == "none" or noise.once):
-            raise ValueError(f"loss {kind!r} needs clean pictures, but noise says there are none; take sure, noise2noise ...")
+            raise ValueError(
+                f"loss {kind!r} needs clean pictures, [noise] leaves none; take sure, noise2noise ..."
+            )
         if kind == "sure" and noise.kind not in ("gaussian", "none"):
             raise ValueError(f"loss 'sure' holds for Gaussian noise, not for {noise.kind!r}")
         if kind == "noise2noise" and (noise.kind == "none") != bool(self.data.pair):
-            raise ValueError("loss 'noise2noise' takes either noise to draw twice, or noise 'none' and [data] pair")
+            raise ValueError(
+                "loss 'noise2noise' takes either noise to draw twice, or noise 'none' and [data] pair"
+            )
         if self.data.pair and kind != "noise2noise":
             raise ValueError(f"[data] pair is for loss 'noise2noise', not for {kind!r}")
         if kind == "neighbour2neighbour" and self.data.crop % 2:
@@ -251,8 +257,8 @@ def parse_recipe(text: str, name: str = "recipe") -> Recipe:
     >>> parse_recipe('[network]\\nname = "residual-32"\\n[data]\\ntrane = ["x"]', "r.toml")
     Traceback (most recent call last):
         ...
-    aplomb.errors.RecipeError: r.toml, line 4: [data] has no key 'trane'; its keys are train, validation, test, pair, \
-validation_fraction, test_fraction, limit, colour, crop, random_crop, augment, repeat
+    aplomb.errors.RecipeError: r.toml, line 4: [data] has no key 'trane'; its keys are train, validation, \
+test, pair, validation_fraction, test_fraction, limit, colour, crop, random_crop, augment, repeat
     """
     try:
         values = tomllib.loads(text)
@@ -263,7 +269,9 @@ validation_fraction, test_fraction, limit, colour, crop, random_crop, augment, r
     except ValidationError as error:
         found = error.errors()
         # an unknown key explains a missing one, so it is told first
-        raise RecipeError(_explain(next((e for e in found if e["type"] == "extra_forbidden"), found[0]), text, name)) from None
+        raise RecipeError(
+            _explain(next((e for e in found if e["type"] == "extra_forbidden"), found[0]), text, name)
+        ) from None
     recipe = recipe.model_copy(update={"text": text, "name": name})
     _check_network(recipe.network, text, name)
     return recipe
@@ -274,13 +282,17 @@ def _check_network(part: NetworkPart, text: str, name: str) -> None:
 
     if part.name not in NETWORKS:
         where = _line(text, ("network", "name"))
-        raise RecipeError(f"{name}, line {where}: no network {part.name!r}; known are {', '.join(sorted(NETWORKS))}")
+        raise RecipeError(
+            f"{name}, line {where}: no network {part.name!r}; known are {', '.join(sorted(NETWORKS))}"
+        )
     allowed = inspect.signature(NETWORKS[part.name]).parameters
     for key in part.arguments:
         if key not in allowed:
             where = _line(text, ("network", key))
             keys = ", ".join(["name", "init", "gain", *allowed])
-            raise RecipeError(f"{name}, line {where}: network {part.name!r} has no {key!r}; its keys are {keys}")
+            raise RecipeError(
+                f"{name}, line {where}: network {part.name!r} has no {key!r}; its keys are {keys}"
+            )
 
 
 def _explain(error: Any, text: str, name: str) -> str:
@@ -295,7 +307,11 @@ def _explain(error: Any, text: str, name: str) -> str:
         keys = ", ".join(fields[section].annotation.model_fields)  # type: ignore[union-attr]
         return f"{where}: [{section}] has no key {key!r}; its keys are {keys}"
     if error["type"] == "missing":
-        return f"{where}: [{section}] is missing" if len(loc) == 1 else f"{where}: [{section}] needs the key {key!r}"
+        return (
+            f"{where}: [{section}] is missing"
+            if len(loc) == 1
+            else f"{where}: [{section}] needs the key {key!r}"
+        )
     message = str(error["msg"]).removeprefix("Value error, ")
     place = f"[{section}] {key}".strip() if section else "the recipe"
     found = f", found {error['input']!r}" if error["type"] != "value_error" else ""

@@ -30,12 +30,12 @@ class Pictures:
     validation: list[NDArray[Any]] = field(default_factory=list)
     pairs: list[NDArray[Any]] = field(default_factory=list)
     validation_pairs: list[NDArray[Any]] = field(default_factory=list)
-    files: Split = Split(())
+    files: Split = field(default_factory=lambda: Split(()))
     notes: tuple[str, ...] = ()
 
 
 def gather_pictures(recipe: Recipe, data: str | os.PathLike[str] | None) -> Pictures:
-    """Find, split and load the pictures of a recipe; see `train` for `data`. Raises ImageFileError, BadInput."""
+    """Find, split and load the pictures of a recipe; see `train` for `data`. Raises BadInput of a kind."""
     part, notes = recipe.data, []
     root = Path(data or os.environ.get("APLOMB_DATA") or ".").expanduser()
     places, validation, test, pair = part.train, part.validation, part.test, part.pair
@@ -51,19 +51,27 @@ def gather_pictures(recipe: Recipe, data: str | os.PathLike[str] | None) -> Pict
         files = [files[i] for i in sorted(keep)]
     pairs = find_pictures(pair, root) if pair else []
     if pair and len(pairs) != len(files):
-        raise RecipeError(f"{recipe.name}: [data] pair names {len(pairs)} pictures, train {len(files)}; give one for each")
+        raise RecipeError(
+            f"{recipe.name}: [data] pair names {len(pairs)} pictures, train {len(files)}; give one for each"
+        )
     share = 0.0 if validation else part.validation_fraction
     if len(files) == 1:
         share = 0.0
         notes += [] if validation else ["one picture only: none is left for validation"]
-    split = split_files(files, validation=share, test=0.0 if test else part.test_fraction, seed=recipe.run.seed)
+    split = split_files(
+        files, validation=share, test=0.0 if test else part.test_fraction, seed=recipe.run.seed
+    )
     other = dict(zip(files, pairs, strict=bool(pairs)))
     held = tuple(find_pictures(validation, root)) if validation else split.validation
     held = held[: recipe.validation.limit]
     split = Split(split.train, held, tuple(find_pictures(test, root)) if test else split.test)
-    notes.append(f"{len(split.train)} pictures to train on, {len(held)} for validation, {len(split.test)} for the test")
+    notes.append(
+        f"{len(split.train)} pictures to train on, {len(held)} for validation, {len(split.test)} for the test"
+    )
     if both := set(split.train) & set(held):
-        notes.append(f"careful: {len(both)} file(s), {min(both)} among them, are in training and in validation")
+        notes.append(
+            f"careful: {len(both)} file(s), {min(both)} among them, are in training and in validation"
+        )
 
     def load(wanted: tuple[Path, ...]) -> list[NDArray[Any]]:
         return load_pictures(wanted, channels=part.channels)
@@ -90,28 +98,36 @@ def build_network(recipe: Recipe, network: Operator | None) -> tuple[Operator, t
         try:
             network = NETWORKS[part.name](**part.arguments)
         except (TypeError, ValueError) as error:
-            raise RecipeError(f"{recipe.name}: network {part.name!r} with {part.arguments}: {error}") from None
+            raise RecipeError(
+                f"{recipe.name}: network {part.name!r} with {part.arguments}: {error}"
+            ) from None
     network = quiet_branches(network, part.gain) if part.gain != 1 else network
     inputs = network.input_channels() or data.channels
     shape = (1, inputs, data.crop, data.crop)
     if inputs - data.channels not in (0, 1):
         raise RecipeError(
-            f"{recipe.name}: network {part.name!r} takes {inputs} channel(s), [data] colour = {data.colour!r} gives "
-            f"{data.channels} (one more would hold the noise level)"
+            f"{recipe.name}: network {part.name!r} takes {inputs} channel(s), colour = {data.colour!r} "
+            f"gives {data.channels} (one more would hold the noise level)"
         )
     try:
         found = network.output_shape(shape)
     except ShapeError as error:
-        raise RecipeError(f"{recipe.name}: [data] crop {data.crop} does not fit the network: {error}") from None
+        raise RecipeError(
+            f"{recipe.name}: [data] crop {data.crop} does not fit the network: {error}"
+        ) from None
     if found != (1, data.channels, data.crop, data.crop):
-        raise RecipeError(f"{recipe.name}: network {part.name!r} gives {found} for {shape}; it must keep the picture's size")
+        raise RecipeError(
+            f"{recipe.name}: network {part.name!r} gives {found} for {shape}; it must keep the picture's size"
+        )
     if part.init is None:
         return network, ()
     source = _weights_of(part.init)
     mine = network.weights()
     fits = {n: a for n, a in source.items() if n in mine and np.shape(a) == np.shape(mine[n])}
     if not fits:
-        raise RecipeError(f"{recipe.name}: [network] init {part.init!r} has no array of a name and shape that this network has")
+        raise RecipeError(
+            f"{recipe.name}: [network] init {part.init!r} has no array of fitting name and shape"
+        )
     left = [n for n in mine if n not in fits]
     line = f"init: {len(fits)} of {len(mine)} arrays taken from {part.init}"
     return network.with_weights(fits), (line + (f"; fresh: {', '.join(left)}" if left else ""),)
@@ -160,19 +176,24 @@ def _weights_of(name: str) -> dict[str, Any]:
     return load(name).operator.weights()
 
 
-def describe(recipe: Recipe, operator: Operator, total: int, megapixels: float, fabric: lightning_fabric.Fabric, threads: int) -> str:
+def describe(recipe: Recipe, operator: Operator, fabric: lightning_fabric.Fabric, threads: int) -> str:
     """One line on what is about to run."""
     n = recipe.data.crop
     cost = operator.multiply_adds((1, operator.input_channels() or recipe.data.channels, n, n)) / n**2
     return (
-        f"{recipe.network.name}: {operator.parameters:,} parameters, {cost:,.0f} multiply-adds a pixel; "
-        f"{total:,} steps of {megapixels:.3f} MP on {fabric.world_size} x {fabric.device.type}, {recipe.run.precision}, "
-        f"{threads} threads"
+        f"{recipe.network.name}: {operator.parameters:,} parameters, {cost:,.0f} multiply-adds a pixel, on "
+        f"{fabric.world_size} x {fabric.device.type}, {recipe.run.precision}, {threads} threads"
     )
 
 
 def freeze_result(
-    operator: Operator, path: Path, recipe: Recipe, pictures: Pictures, best: dict[str, Any], steps: int, seconds: float
+    operator: Operator,
+    path: Path,
+    recipe: Recipe,
+    pictures: Pictures,
+    best: dict[str, Any],
+    steps: int,
+    seconds: float,
 ) -> None:
     """Freeze with a card that says task, data, recipe, commit and what was reached."""
     from aplomb.model import Card, freeze
@@ -198,7 +219,10 @@ def freeze_result(
             "commit": _commit(),
             "torch": torch.__version__,
         },
-        metrics={"validation": recipe.data.validation or "split off", "psnr": {k: round(v, 3) for k, v in best["psnr"].items()}},
+        metrics={
+            "validation": recipe.data.validation or "split off",
+            "psnr": {k: round(v, 3) for k, v in best["psnr"].items()},
+        },
     )
     freeze(operator, path, card=card)
 

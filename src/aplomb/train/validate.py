@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aplomb.operator import Operator
 from aplomb.train.crops import generator
-from aplomb.train.losses import Network
+from aplomb.train.feed import Feed
+from aplomb.train.losses import Network, loss
 from aplomb.train.noise import noisy
-from aplomb.train.recipe import NoisePart
+from aplomb.train.pool import Here, Mapper
+from aplomb.train.recipe import NoisePart, Recipe
+from aplomb.train.start import Pictures
 
-__all__ = ["Here", "Mapper", "noise_levels", "psnr_on", "restore_whole"]
-
-
-class Mapper(Protocol):
-    """What maps a function over arguments: a pool of threads, or `Here`."""
-
-    def map(self, function: Callable[..., Any], /, *arguments: Iterable[Any]) -> Iterable[Any]: ...
+__all__ = ["Judge", "noise_levels", "psnr_on", "restore_whole"]
 
 
-class Here:
-    """A pool without threads."""
+class Judge:
+    """Scores weights on the validation pictures; a higher score is a better one.
 
-    def map(self, function: Callable[..., Any], /, *arguments: Iterable[Any]) -> Iterable[Any]:
-        return map(function, *arguments)
+    With clean pictures the score is their mean PSNR. A run that trains without any has none to choose its
+    weights by either, so its score is minus its own loss on the validation pictures; where those are clean,
+    PSNR is told beside it. Without validation pictures the last weights are the best.
+    """
+
+    def __init__(
+        self, recipe: Recipe, pictures: Pictures, operator: Operator, device: torch.device, pool: Mapper
+    ) -> None:
+        self.recipe, self.pictures, self.device, self.pool = recipe, pictures.validation, device, pool
+        self.noises = noise_levels(recipe.noise, recipe.validation.sigma)
+        self.multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
+        self.held: Feed | None = None
+        if recipe.loss.kind not in ("mse", "l1", "charbonnier") and self.pictures:
+            self.held = Feed(recipe, self.pictures, pictures.validation_pairs, device)
+
+    @torch.no_grad()
+    def __call__(self, network: Network, step: int) -> tuple[float, dict[str, float]]:
+        """(score, PSNR by noise) of `network`, in evaluation mode, after `step` steps."""
+        if not self.pictures:
+            return float(step), {}
+        psnr = psnr_on(network, self.pictures, self.noises, self.multiple, self.device, self.pool)
+        if self.held is None:
+            return sum(psnr.values()) / len(psnr), psnr
+        draws = [(self.held.chunk(s, 0), self.held.loss_generator(s, 0)) for s in range(8)]
+        losses = [loss(self.recipe.loss, network, batch, draw) for batch, draw in draws]
+        return -float(torch.stack(losses).mean()), psnr
 
 
 def noise_levels(noise: NoisePart, sigmas: Sequence[float]) -> dict[str, NoisePart]:
@@ -41,7 +63,9 @@ def noise_levels(noise: NoisePart, sigmas: Sequence[float]) -> dict[str, NoisePa
     if noise.kind == "none":
         return {}
     if sigmas and noise.sigma is not None:
-        return {f"{s:g}": noise.model_copy(update={"sigma": s, "peak": middle(noise.peak)}) for s in sigmas}
+        return {
+            f"sigma {s:g}": noise.model_copy(update={"sigma": s, "peak": middle(noise.peak)}) for s in sigmas
+        }
     fixed = {name: middle(getattr(noise, name)) for name in ("sigma", "peak", "amount")}
     label = " ".join(f"{name} {value:g}" for name, value in fixed.items() if value is not None)
     return {label: noise.model_copy(update=fixed)}
@@ -50,7 +74,11 @@ def noise_levels(noise: NoisePart, sigmas: Sequence[float]) -> dict[str, NoisePa
 def restore_whole(network: Network, noisy_picture: Tensor, level: Tensor, multiple: int) -> Tensor:
     """A whole picture (1, C, H, W) through the network, mirrored at the edges to a multiple of `multiple`."""
     h, w = noisy_picture.shape[2:]
-    grown = np.pad(noisy_picture.cpu().numpy(), ((0, 0), (0, 0), (0, -h % multiple), (0, -w % multiple)), mode="symmetric")
+    grown = np.pad(
+        noisy_picture.cpu().numpy(),
+        ((0, 0), (0, 0), (0, -h % multiple), (0, -w % multiple)),
+        mode="symmetric",
+    )
     return network(torch.from_numpy(grown).to(noisy_picture.device), level).float()[:, :, :h, :w]
 
 
@@ -64,8 +92,8 @@ def psnr_on(
 ) -> dict[str, float]:
     """Mean PSNR in dB over `pictures` (C, H, W) for each noise.
 
-    PSNR = 10 log10(1 / mean (x - y)^2) with y clipped to 0..1 and rounded to 8 bit. The noise of a picture depends on
-    its number and on the noise's name only.
+    PSNR = 10 log10(1 / mean (x - y)^2) with y clipped to 0..1 and rounded to 8 bit. The noise of a picture
+    depends on its number and on the noise's name only.
 
     >>> pictures = [np.zeros((1, 32, 32), np.uint8)]
     >>> noises = noise_levels(NoisePart(sigma=25.5), [])

@@ -1,0 +1,143 @@
+"""What can be compared: classical methods, networks, and anything that is called like them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aplomb.errors import AplombError, BadInput
+from aplomb.model import Model, load, shipped
+
+__all__ = ["Answer", "Image", "Method", "choose"]
+
+Image = NDArray[np.float32]
+"""(H, W) or (H, W, C), 0..1; noise may reach beyond."""
+
+Denoiser = Callable[..., Any]
+"""``denoiser(image, sigma) -> image``, with a `name` if it has one."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method makes of a picture; `seconds` as it counts them itself, or None."""
+
+    image: NDArray[Any]
+    seconds: float | None = None
+    detail: str = ""
+    """How it was run."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """A denoiser with a name. `channels` are those that it is made for, or None if it takes any number."""
+
+    name: str
+    kind: Literal["classical", "network", "given"]
+    run: Callable[[Image, float], Answer]
+    channels: int | None = None
+    asked: bool = True
+    """Whether it was named by the caller; one that was not is passed over where it does not fit."""
+
+
+def choose(
+    methods: Sequence[str | os.PathLike[str] | Model | Denoiser] | None = None,
+    without: Iterable[str] = (),
+    **engine: Any,
+) -> list[Method]:
+    """The methods of those names, paths, models and functions; None takes every classical one and network.
+
+    Parameters
+    ----------
+    methods
+        Names of classical methods and of shipped models, paths of ONNX files, loaded models, and functions
+        ``f(image, sigma)``.
+    without
+        Names to leave out.
+    engine
+        Options for `aplomb.denoise`.
+
+    Raises
+    ------
+    BadInput
+        A name that is neither a method nor a model nor a file.
+
+    Examples
+    --------
+    >>> def half(image, sigma):
+    ...     return image / 2
+    >>> [method.name for method in choose([half])]
+    ['half']
+    """
+    from aplomb.classical import BASELINES
+
+    left_out = {str(name).casefold() for name in without}
+    known = [*BASELINES, *shipped()]
+    if unknown := sorted(name for name in left_out if name not in {k.casefold() for k in known}):
+        raise BadInput(f"asked to leave out {unknown[0]!r}, which is not a method; known are {', '.join(known)}")
+    wanted: Sequence[Any] = known if methods is None else methods
+    if isinstance(wanted, (str, os.PathLike)):
+        wanted = [wanted]
+    found: dict[str, Method] = {}
+    for item in wanted:
+        method = _method(item, BASELINES, asked=methods is not None, engine=engine)
+        if method.name.casefold() in left_out or str(item).casefold() in left_out:
+            continue
+        name, count = method.name, 2
+        while name in found:  # two files may have one name
+            name, count = f"{method.name} ({count})", count + 1
+        found[name] = method if name == method.name else _renamed(method, name)
+    if not found:
+        raise BadInput("no method is left to compare; name at least one")
+    return list(found.values())
+
+
+def _method(item: Any, baselines: Any, *, asked: bool, engine: dict[str, Any]) -> Method:
+    if isinstance(item, Model):
+        return _network(item, asked, engine)
+    if callable(item):
+        return _function(item, str(getattr(item, "name", getattr(item, "__name__", repr(item)))), "given")
+    text = str(item)
+    classical = {name.casefold(): name for name in baselines}.get(text.casefold())
+    if classical is not None:
+        return _function(baselines[classical], classical, "classical")
+    if text not in shipped() and not Path(text).is_file():
+        known = ", ".join([*baselines, *shipped()])
+        raise BadInput(f"asked for method {text!r}, which is neither a file nor one of {known}")
+    try:
+        return _network(load(text), asked, engine)
+    except AplombError as error:
+        return Method(Path(text).stem, "network", _refusal(error))
+
+
+def _network(model: Model, asked: bool, engine: dict[str, Any]) -> Method:
+    def run(image: Image, sigma: float) -> Answer:
+        from aplomb.restore import denoise
+
+        result = denoise(image, sigma, model, **engine)
+        return Answer(result.image, result.seconds, f"{result.engine} {result.precision}", result.notes)
+
+    return Method(model.name, "network", run, model.card.channels if model.card else None, asked)
+
+
+def _function(denoiser: Denoiser, name: str, kind: Literal["classical", "given"]) -> Method:
+    return Method(name, kind, lambda image, sigma: Answer(np.asarray(denoiser(image, sigma))))
+
+
+def _refusal(error: AplombError) -> Callable[[Image, float], Answer]:
+    """A method that only tells why it cannot be."""
+
+    def run(image: Image, sigma: float) -> Answer:
+        raise error
+
+    return run
+
+
+def _renamed(method: Method, name: str) -> Method:
+    return Method(name, method.kind, method.run, method.channels, method.asked)

@@ -1,0 +1,343 @@
+"""Comparing: the same noise for every method, one protocol for every result."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aplomb.compare.comparison import NOISY, Comparison, Example, Score
+from aplomb.compare.machine import about
+from aplomb.compare.methods import Answer, Denoiser, Image, Method, choose
+from aplomb.errors import AplombError, BadInput, ShapeError
+from aplomb.io import Picture, read, to_float
+from aplomb.metrics import eight_bit, psnr, ssim
+from aplomb.model import Model
+
+__all__ = ["compare"]
+
+Noise = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+
+WARM = 64
+"""Side of the part of a picture on which a method runs first, untimed."""
+QUICK = 0.5
+"""Seconds below which a run is repeated, up to three times, and the shortest counted."""
+EXAMPLES = 24
+"""Pictures of which magnified parts are kept."""
+
+PROTOCOL = (
+    "Noise is drawn with the seed for each picture (so a picture has the same noise alone and in a set), added "
+    "in the range 0..1 and not clipped; every method gets the same noisy picture, in float.",
+    "Results are clipped to 0..1 and rounded to 8 bits; the row of the noisy picture is the input as it is.",
+    "PSNR with peak 1.0, the true range, over the whole picture and all channels; SSIM with an 11-pixel "
+    "Gaussian window of standard deviation 1.5. Over several pictures the mean of the values is given.",
+    "Every method runs once on a small part, untimed, to load what it needs; runs of less than "
+    f"{QUICK:g} s are repeated up to three times and the shortest counts. Megapixels a second: pixels of all "
+    "pictures over the seconds for all.",
+)
+
+
+def compare(
+    images: Any,
+    sigma: float | None = None,
+    methods: Sequence[str | os.PathLike[str] | Model | Denoiser] | None = None,
+    *,
+    noise: Noise | None = None,
+    seed: int = 0,
+    without: Iterable[str] = (),
+    max_seconds: float | None = None,
+    engine: str = "auto",
+    precision: str = "f32",
+    threads: int | None = None,
+    memory: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    command: str | None = None,
+) -> Comparison:
+    """Add noise to clean pictures, remove it by every method, and measure how well and how fast.
+
+    Parameters
+    ----------
+    images
+        Clean pictures: arrays (H, W) or (H, W, 3) of uint8, uint16, bool or float in 0..1, paths of files,
+        folders or globs, a sequence of these, or a mapping from names to them. Stacks count image by image.
+    sigma
+        Standard deviation of Gaussian noise in the range 0..1, 25 / 255 for 25 grey levels of 8 bit; every
+        method is told it.
+    methods
+        Names of classical methods and of shipped networks, paths of ONNX files, models, or functions
+        ``f(image, sigma)`` on floats in 0..1. None takes all classical ones, and of the shipped networks those
+        that are made for as many channels as the picture has.
+    noise
+        Another noise, ``noise(image, rng)``, as `aplomb.degrade.noise.noise` makes them. Methods are then told
+        `sigma`, or if it is None the root of the mean square of the noise that was drawn.
+    seed
+        Seed of the noise, not negative.
+    without
+        Names of methods to leave out.
+    max_seconds
+        Leave a method out on a picture that it would take longer for, by its time on a small part.
+    engine, precision, threads, memory
+        For networks, see `aplomb.denoise`.
+    progress
+        Called with the steps done and the steps in all.
+    command
+        What the report shows as the command; by default the one that runs, or this call.
+
+    Returns
+    -------
+    comparison
+        A method that fails is not fatal; its row says why.
+
+    Raises
+    ------
+    BadInput
+        No sigma and no noise, one out of range, an unknown method, no picture that can be read.
+
+    Examples
+    --------
+    >>> def blur(image, sigma):
+    ...     return (image + np.roll(image, 1, 0) + np.roll(image, 1, 1)) / 3
+    >>> clean = np.tile(np.linspace(0.2, 0.8, 64), (64, 1))
+    >>> result = compare({"ramp": clean}, 25 / 255, [blur], seed=1)
+    >>> for row in result.rows:
+    ...     print(f"{row.method} {row.psnr:.1f} dB")
+    noisy 20.2 dB
+    blur 23.5 dB
+    """
+    if sigma is None and noise is None:
+        raise BadInput("compare needs sigma, the standard deviation of the noise in the range 0..1, or a noise")
+    if sigma is not None and not 0 < sigma <= 1:
+        hint = f"; for 8-bit grey levels give {sigma:g} / 255" if 1 < sigma <= 255 else ""
+        raise BadInput(f"asked for noise of standard deviation {sigma:g}, found outside 0..1{hint}")
+    if seed < 0:
+        raise BadInput(f"asked for the seed {seed}; give 0 or more")
+    options = {"engine": engine, "precision": precision, "threads": threads, "memory": memory}
+    chosen = choose(methods, without, **options)
+    if noise is None:
+        from aplomb.degrade.noise import noise as make
+
+        drawn: Noise = make("gaussian", sigma=sigma)
+        words = f"Gaussian noise of standard deviation {255 * float(sigma or 0):.4g} of 255"
+    else:
+        drawn, words = noise, str(getattr(noise, "name", None) or repr(noise))
+    sources = _sources(images)
+    work = _Work(chosen, drawn, sigma, seed, max_seconds, progress, len(sources) * len(chosen))
+    for name, load in sources:
+        work.source(name, load)
+    if work.first_error is not None and not work.scores:
+        raise work.first_error
+    call = command or _call(images, sigma, methods, noise, seed)
+    return Comparison(
+        scores=tuple(work.scores),
+        noise=words,
+        sigma=math.nan if sigma is None else float(sigma),
+        seed=seed,
+        protocol=(*PROTOCOL, _told(sigma), f"Seed {seed}."),
+        notes=tuple(dict.fromkeys(work.notes)),
+        about=about(call),
+        examples=tuple(work.examples),
+    )
+
+
+@dataclass
+class _Work:
+    """What is collected while pictures and methods go by."""
+
+    methods: Sequence[Method]
+    noise: Noise
+    sigma: float | None
+    seed: int
+    max_seconds: float | None
+    progress: Callable[[int, int], None] | None
+    steps: int
+    done: int = 0
+    scores: list[Score] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    first_error: AplombError | None = None
+    warm: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Seconds a pixel by method and channels, from the warm-up."""
+
+    def source(self, name: str, load: Callable[[], Any]) -> None:
+        """All pictures of one file or array."""
+        start = self.done
+        try:
+            for number, (label, clean) in enumerate(_pictures(name, load())):
+                if number:
+                    self.steps += len(self.methods)
+                self.picture(label, clean)
+        except AplombError as error:
+            self.notes.append(f"{name} left out: {error}")
+            self.first_error = self.first_error or error
+            self.advance(max(0, start + len(self.methods) - self.done))
+
+    def picture(self, name: str, clean: Image) -> None:
+        """Every method on one picture."""
+        from aplomb.compare.figure import cut, detailed, reduced
+
+        rng = np.random.default_rng([self.seed, zlib.crc32(np.ascontiguousarray(clean).tobytes())])
+        noisy = np.asarray(self.noise(clean, rng), np.float32)
+        level = self.sigma if self.sigma is not None else float(np.sqrt(np.mean(np.square(noisy - clean))))
+        pixels = clean.shape[0] * clean.shape[1]
+        self.scores.append(_score(NOISY, "input", name, noisy, clean, 0.0, pixels, ""))
+        region = detailed(clean, 128 if len(self.methods) <= 5 else 96)
+        crops = {"clean": cut(eight_bit(clean), region), NOISY: cut(eight_bit(noisy), region)}
+        for method in self.methods:
+            self.advance(0)
+            channels = clean.shape[2] if clean.ndim == 3 else 1
+            if method.asked or method.channels in (None, channels):
+                score, result = self.measure(method, name, noisy, clean, level)
+                self.scores.append(score)
+                if result is not None:
+                    crops[method.name] = cut(result, region)
+            self.advance(1)
+        if len(self.examples) < EXAMPLES:
+            size = (clean.shape[0], clean.shape[1])
+            self.examples.append(Example(name, size, region, reduced(eight_bit(clean)), crops))
+
+    def measure(
+        self, method: Method, name: str, noisy: Image, clean: Image, level: float
+    ) -> tuple[Score, NDArray[np.uint8] | None]:
+        """One method on one picture; whatever it raises is its score's problem."""
+        pixels = clean.shape[0] * clean.shape[1]
+        try:
+            expected = self._pace(method, noisy, level) * pixels
+            if self.max_seconds is not None and expected > self.max_seconds:
+                problem = f"left out: about {expected:.0f} s expected, {self.max_seconds:g} s allowed"
+                return Score(method.name, method.kind, name, pixels=pixels, problem=problem), None
+            answer, seconds = _timed(method, noisy, level)
+            result = _sound(answer.image, clean.shape)
+        except Exception as error:  # a method may be anybody's code
+            problem = " ".join(str(error).split()) or type(error).__name__
+            if not isinstance(error, AplombError):
+                problem = f"{type(error).__name__}: {problem}"
+            return Score(method.name, method.kind, name, pixels=pixels, problem=problem), None
+        self.notes.extend(f"{method.name}: {note}" for note in answer.notes)
+        shown = result.astype(np.float32) / np.float32(255)
+        return _score(method.name, method.kind, name, shown, clean, seconds, pixels, answer.detail), result
+
+    def _pace(self, method: Method, noisy: Image, level: float) -> float:
+        """Seconds a pixel, from runs on a small part; they also load what the method needs."""
+        key = (method.name, noisy.ndim)
+        if key not in self.warm:
+            self.warm[key] = 0.0
+            part = noisy[:WARM, :WARM]
+            method.run(part, level)
+            if self.max_seconds is not None:
+                part = noisy[: 2 * WARM, : 2 * WARM]
+                start = time.perf_counter()
+                method.run(part, level)
+                self.warm[key] = (time.perf_counter() - start) / (part.shape[0] * part.shape[1])
+        return self.warm[key]
+
+    def advance(self, steps: int) -> None:
+        """Tell the progress."""
+        self.done += steps
+        if self.progress is not None:
+            self.progress(self.done, self.steps)
+
+
+def _timed(method: Method, noisy: Image, level: float) -> tuple[Answer, float]:
+    """The answer, and the seconds of the shortest of up to three runs."""
+    shortest, total, runs = math.inf, 0.0, 0
+    while runs < 3 and (runs == 0 or total < QUICK):
+        start = time.perf_counter()
+        answer = method.run(noisy.copy(), level)
+        seconds = time.perf_counter() - start
+        total, runs = total + seconds, runs + 1
+        shortest = min(shortest, seconds if answer.seconds is None else answer.seconds)
+    return answer, shortest
+
+
+def _sound(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The result in 8 bits, if it is a picture like the input."""
+    if image.shape != shape:
+        raise ShapeError(f"it made {image.shape} of a picture of shape {shape}")
+    if not np.isfinite(image).all():
+        raise BadInput("its result holds NaN or infinite values")
+    return eight_bit(image.astype(np.float32))
+
+
+def _score(
+    method: str, kind: str, picture: str, image: Image, clean: Image, seconds: float, pixels: int, detail: str
+) -> Score:
+    try:
+        similarity = ssim(image, clean)
+    except ShapeError:  # smaller than its window
+        similarity = math.nan
+    return Score(method, kind, picture, psnr(image, clean), similarity, seconds, pixels, detail)
+
+
+def _sources(images: Any) -> list[tuple[str, Callable[[], Any]]]:
+    """Names of what was given, and how to get each."""
+    from aplomb.data import find_pictures
+
+    if isinstance(images, Mapping):
+        return [(str(name), lambda value=value: _opened(value)) for name, value in images.items()]
+    several = isinstance(images, Sequence) and not isinstance(images, str)
+    found: list[tuple[str, Callable[[], Any]]] = []
+    for item in images if several else [images]:
+        if isinstance(item, (str, os.PathLike)):
+            for path in find_pictures(item):
+                found.append((_free(path, {name for name, _ in found}), lambda path=path: read(path)))
+        else:
+            number = f" {len(found) + 1}" if several and len(images) > 1 else ""
+            found.append((f"picture{number}", lambda item=item: item))
+    if not found:
+        raise BadInput("compare was given no picture; give an array, a file or a folder")
+    return found
+
+
+def _opened(value: Any) -> Any:
+    return read(value) if isinstance(value, (str, os.PathLike)) else value
+
+
+def _free(path: Path, taken: set[str]) -> str:
+    """The file's name, with as many of its folders as it takes to tell it from others."""
+    for depth in range(1, len(path.parts) + 1):
+        name = "/".join(path.parts[-depth:])
+        if name not in taken:
+            return name
+    return str(path)
+
+
+def _pictures(name: str, image: Any) -> Iterator[tuple[str, Image]]:
+    """(H, W) or (H, W, C) in 0..1, one after the other."""
+    planes, _ = to_float(image, **({} if isinstance(image, Picture) else {"name": name}))
+    for number, plane in enumerate(planes):
+        label = f"{name} [{number}]" if len(planes) > 1 else name
+        yield label, plane[0] if len(plane) == 1 else np.ascontiguousarray(np.moveaxis(plane, 0, -1))
+
+
+def _told(sigma: float | None) -> str:
+    if sigma is None:
+        return "Every method is told the root mean square of the noise that was drawn on the picture."
+    return f"Every method is told the standard deviation, {255 * sigma:.4g} of 255."
+
+
+def _call(images: Any, sigma: Any, methods: Any, noise: Any, seed: int) -> str:
+    """The call as Python, arrays abridged."""
+
+    def short(value: Any) -> str:
+        if isinstance(value, np.ndarray):
+            return f"<array {value.shape}>"
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{k!r}: {short(v)}" for k, v in value.items()) + "}"
+        if isinstance(value, (list, tuple)):
+            return "[" + ", ".join(map(short, value)) + "]"
+        if isinstance(value, os.PathLike):
+            return repr(str(value))
+        return str(getattr(value, "name", getattr(value, "__name__", repr(value))))
+
+    level = "None" if sigma is None else f"{255 * sigma:.6g} / 255"
+    more = "" if methods is None else f", {short(methods)}"
+    more += "" if noise is None else f", noise={short(noise)}"
+    return f"aplomb.compare({short(images)}, {level}{more}, seed={seed})"
