@@ -58,7 +58,7 @@ def test_laws(law, maker):
 f, g, h = (conv(2, 2, seed=seed) for seed in (1, 2, 3))
 LEAVES = [
     f, conv(2, 2, 1), conv(2, 2, 5, bias=False), conv(2, 2, (1, 3), dilation=2),
-    conv(2, 2, padding="reflect"), conv(2, 2, padding="replicate", bias=False), relu, leaky_relu(0.3), identity,
+    conv(2, 2, padding="reflect"), conv(2, 2, padding="replicate", bias=False), relu, leaky_relu(), identity,
     max_pool(3, 1, 1), average_pool(3, 1, 1), batch_norm(2), chain(downsample(2), upsample_zeros(2)),
 ]  # fmt: skip
 DOWN = [

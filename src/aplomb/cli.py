@@ -182,26 +182,36 @@ def train(
         from aplomb.train import train as run_training
     except ModuleNotFoundError as error:
         raise BadInput(f"training needs {error.name}, which is not installed; pip install 'aplomb[train]'") from None
-    result = run_training(recipe, data, output, folder=run, resume=not fresh)
+    result = run_training(recipe, data, output, run=run, resume=not fresh)
     reached = ", ".join(f"{noise} {value:.2f} dB" for noise, value in result.psnr.items())
     _say(f"wrote {result.path}: best at step {result.step} of {result.steps}{', ' + reached if reached else ''}")
     _say(f"try it: aplomb denoise noisy.png -o clean.png --model {result.path}")
 
 
 @app.command()
-def models() -> None:
-    """List the models that come with the package, and what they are for."""
+def models(
+    name: Annotated[str | None, typer.Argument(help="A model or an ONNX file, to show its card.")] = None,
+) -> None:
+    """List the models that come with the package, or show the card of one: data, recipe, what it reached."""
+    from aplomb.model import load, shipped
+
+    if name is not None:
+        card = load(name).card
+        if card is None:
+            raise BadInput(f"{name} has no Aplomb card; aplomb inspect {name} shows what can be read from the network")
+        _say(card.markdown())
+        return
     from rich.console import Console
     from rich.table import Table
 
-    from aplomb.model import load, shipped
-
-    shown = Table("model", "task", "channels", "noise (of 255)", "parameters", "multiply-adds/pixel", box=None, pad_edge=False)
-    for name in shipped():
-        card = load(name).card
+    titles = ("model", "task", "channels", "noise (of 255)", "parameters", "multiply-adds/pixel")
+    shown = Table(*titles, box=None, pad_edge=False)
+    for each in shipped():
+        card = load(each).card
         assert card is not None
-        low, high = card.noise_range or (float("nan"), float("nan"))
-        shown.add_row(name, card.task, str(card.channels), f"{255 * low:.0f} to {255 * high:.0f}", f"{card.parameters:,}", f"{card.multiply_adds_per_pixel:,}")
+        levels = sorted({f"{255 * v:.0f}" for v in card.noise_range or ()}, key=float)
+        cost = f"{card.multiply_adds_per_pixel:,}"
+        shown.add_row(each, card.task, str(card.channels), " to ".join(levels), f"{card.parameters:,}", cost)
     Console().print(shown)
 
 

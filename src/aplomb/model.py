@@ -61,6 +61,33 @@ class Card:
     format: int = FORMAT
     hash: str = ""
 
+    def markdown(self) -> str:
+        """The card for people.
+
+        >>> print(Card(name="net", task="denoise", noise_range=(0.0, 0.2)).markdown().splitlines()[0])
+        # net
+        """
+        levels = "" if self.noise_range is None else " to ".join(f"{255 * v:.4g}" for v in self.noise_range)
+        lines = [
+            ("task", self.task),
+            ("pictures", {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels} channels")),
+            ("noise", f"standard deviation {levels} of 255" + (", given as a map" if self.noise_map else "")) if levels else None,
+            ("parameters", f"{self.parameters:,}"),
+            ("multiply-adds a pixel", f"{self.multiply_adds_per_pixel:,}"),
+            ("halo, multiple", f"{self.halo} pixels, {self.multiple}"),
+            ("licence", self.licence),
+            ("hash", f"`{self.hash}`"),
+        ]
+        rows = [f"| {name} | {value} |" for name, value in filter(None, lines) if value]
+        text = [f"# {self.name}", "", "| | |", "|---|---|", *rows, ""]
+        for title, entries in (("Measured", self.metrics), ("Training", self.training)):
+            plain = {k: v for k, v in entries.items() if k != "recipe" and v not in ("", None)}
+            if plain:
+                text += [f"## {title}", "", "| | |", "|---|---|", *(f"| {k} | {_words(v)} |" for k, v in plain.items()), ""]
+        if recipe := self.training.get("recipe"):
+            text += ["## Recipe", "", "```toml", recipe.strip(), "```", ""]
+        return "\n".join(text)
+
 
 @dataclass(frozen=True)
 class Model:
@@ -184,6 +211,12 @@ def fitting_shape(operator: Operator, channels: int | None = None) -> Shape:
     raise ModelError(f"no picture with {c} channels and up to 1,024 pixels a side fits; give shape=... ({reason})")
 
 
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_words(v)}" for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
 def weights_hash(model: onnx.ModelProto) -> str:
     """SHA-256 over the weights and the graph that uses them, in hexadecimal; metadata is left out."""
     from onnx import helper, numpy_helper
@@ -198,7 +231,7 @@ def weights_hash(model: onnx.ModelProto) -> str:
         add(tensor.name, array.dtype, array.shape)
         digest.update(np.ascontiguousarray(array).tobytes())
     for group in (model.graph, *model.functions):
-        add(group.name)
+        add("graph" if group is model.graph else group.name)
         for node in group.node:
             add(node.domain, node.op_type, *node.input, "->", *node.output)
             for attribute in sorted(node.attribute, key=lambda a: a.name):

@@ -15,16 +15,20 @@ __all__ = ["about"]
 _PACKAGES = "numpy scipy scikit-image PyWavelets bm3d onnxruntime openvino".split()
 
 
-def about(call: str = "") -> dict[str, str]:
+def about(call: str = "", command: str | None = None) -> dict[str, str]:
     """Command, date, machine and versions, by name.
+
+    `command` is what was typed; if it is None, it is the line that started the program ``aplomb``, and `call` in
+    any other program.
 
     >>> list(about("aplomb.compare(...)"))
     ['command', 'date', 'machine', 'software']
     """
     from aplomb import __version__
 
-    program = Path(sys.argv[0]).name if sys.argv else ""
-    typed = program in ("aplomb", "aplomb.exe") or sys.argv[0].endswith(os.path.join("aplomb", "cli.py"))
+    if command is None:
+        program = Path(sys.argv[0]).name if sys.argv else ""
+        command = shlex.join(["aplomb", *sys.argv[1:]]) if program in ("aplomb", "aplomb.exe") else call
     versions = [f"aplomb {__version__}", f"Python {platform.python_version()}"]
     for package in _PACKAGES:
         try:
@@ -32,7 +36,7 @@ def about(call: str = "") -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "command": shlex.join(["aplomb", *sys.argv[1:]]) if typed else call,
+        "command": command,
         "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "machine": f"{_processor()}, {_cores()}, {platform.system()} {platform.release()}",
         "software": ", ".join(versions),

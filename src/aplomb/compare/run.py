@@ -28,8 +28,8 @@ Noise = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 
 WARM = 64
 """Side of the part of a picture on which a method runs first, untimed."""
-QUICK = 0.5
-"""Seconds below which a run is repeated, up to three times, and the shortest counted."""
+QUICK, PATIENT = 0.5, 10.0
+"""Seconds in all below which a run is repeated, up to three times; more for networks: an engine may compile first."""
 EXAMPLES = 24
 """Pictures of which magnified parts are kept."""
 
@@ -39,8 +39,8 @@ PROTOCOL = (
     "Results are clipped to 0..1 and rounded to 8 bits; the row of the noisy picture is the input as it is.",
     "PSNR with peak 1.0, the true range, over the whole picture and all channels; SSIM with an 11-pixel "
     "Gaussian window of standard deviation 1.5. Over several pictures the mean of the values is given.",
-    "Every method runs once on a small part, untimed, to load what it needs; runs of less than "
-    f"{QUICK:g} s are repeated up to three times and the shortest counts. Megapixels a second: pixels of all "
+    "Every method runs once on a small part, untimed, to load what it needs; then up to three times within "
+    f"{QUICK:g} s (networks {PATIENT:g} s), and the shortest time counts. Megapixels a second: pixels of all "
     "pictures over the seconds for all.",
 )
 
@@ -77,7 +77,7 @@ def compare(
         that are made for as many channels as the picture has.
     noise
         Another noise, ``noise(image, rng)``, as `aplomb.degrade.noise.noise` makes them. Methods are then told
-        `sigma`, or if it is None the root of the mean square of the noise that was drawn.
+        `sigma`, or if that is None the root of the mean square of the noise that was drawn.
     seed
         Seed of the noise, not negative.
     without
@@ -120,21 +120,20 @@ def compare(
     if seed < 0:
         raise BadInput(f"asked for the seed {seed}; give 0 or more")
     options = {"engine": engine, "precision": precision, "threads": threads, "memory": memory}
-    chosen = choose(methods, without, **options)
+    chosen = choose(methods or None, without, **options)
     if noise is None:
         from aplomb.degrade.noise import noise as make
 
         drawn: Noise = make("gaussian", sigma=sigma)
         words = f"Gaussian noise of standard deviation {255 * float(sigma or 0):.4g} of 255"
     else:
-        drawn, words = noise, str(getattr(noise, "name", None) or repr(noise))
+        drawn, words = noise, f"noise {getattr(noise, '__name__', None) or noise!r}"
     sources = _sources(images)
     work = _Work(chosen, drawn, sigma, seed, max_seconds, progress, len(sources) * len(chosen))
     for name, load in sources:
         work.source(name, load)
     if work.first_error is not None and not work.scores:
         raise work.first_error
-    call = command or _call(images, sigma, methods, noise, seed)
     return Comparison(
         scores=tuple(work.scores),
         noise=words,
@@ -142,7 +141,7 @@ def compare(
         seed=seed,
         protocol=(*PROTOCOL, _told(sigma), f"Seed {seed}."),
         notes=tuple(dict.fromkeys(work.notes)),
-        about=about(call),
+        about=about(_call(images, sigma, methods, noise, seed), command),
         examples=tuple(work.examples),
     )
 
@@ -248,7 +247,8 @@ class _Work:
 def _timed(method: Method, noisy: Image, level: float) -> tuple[Answer, float]:
     """The answer, and the seconds of the shortest of up to three runs."""
     shortest, total, runs = math.inf, 0.0, 0
-    while runs < 3 and (runs == 0 or total < QUICK):
+    limit = PATIENT if method.kind == "network" else QUICK
+    while runs < 3 and (runs == 0 or total < limit):
         start = time.perf_counter()
         answer = method.run(noisy.copy(), level)
         seconds = time.perf_counter() - start

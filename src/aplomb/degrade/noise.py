@@ -1,8 +1,8 @@
 """Noise: what a sensor, a line or a coherent wave does to an image, drawn from a generator that the caller gives.
 
-Each noise is a value: called with an image and a generator it returns the noisy image, and `variance` says how
-much the noise scatters where the image is x. Nothing is clipped, since clipping would make the noise of dark and bright
-places another one (salt and pepper sets its pixels to 0 or 1, that is what it is).
+Each noise is a value: called with an image and a generator it returns the noisy image, and `variance` says
+how much the noise scatters where the image is x. Nothing is clipped, since clipping would make the noise of
+dark and bright places another one (salt and pepper sets its pixels to 0 or 1, that is what it is).
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Noise(ABC):
         Raises
         ------
         BadInput
-            The image is not floating point or not finite (or negative, for counted light), or `rng` is no generator.
+            The image is not floating point or not finite (or negative, for counted light), or `rng` is no
+            generator.
         """
         image = np.asarray(image)
         if not np.issubdtype(image.dtype, np.floating):
@@ -171,9 +172,8 @@ class PoissonGaussian(Noise):
         If a parameter is negative, or the image is negative somewhere and g is not 0.
 
     References
-    ----------
-    A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for
-    single-image raw-data", IEEE Trans. Image Processing 17 (10), 2008.
+    ---------- A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling
+    and fitting for single-image raw-data", IEEE Trans. Image Processing 17 (10), 2008.
 
     Examples
     --------

@@ -25,7 +25,7 @@ def patch_mlp(patch: int = 17, hidden: int = 2047, layers: int = 4, stride: int 
     if patch < 1 or hidden < 1 or layers < 1 or not 1 <= stride <= patch:
         raise BadInput(f"patch_mlp(patch={patch}, hidden={hidden}, layers={layers}, stride={stride}): give stride <= patch")
     # enough border that every pixel of the picture lies in as many patches as any other, in whole strides
-    border = -(-(patch - 1) // stride) * stride
+    border = -(-(patch - stride) // stride) * stride
     more = (patch - border - border) % stride  # what brings (size + padding - patch) to a multiple of the stride
     pads = ((border, border + more), (border, border + more))
     inner = [layer for _ in range(layers - 1) for layer in (conv(hidden, hidden, 1), tanh)]

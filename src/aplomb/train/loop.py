@@ -184,7 +184,8 @@ def _train(
         """(loss, gradient) of one chunk, as shares of the batch's."""
         batch = feed.chunk(step, number)
         with fabric.autocast():
-            part = loss_of(recipe.loss, restore, batch, feed.loss_generator(step, number))
+            draw = feed.loss_generator(step, number)
+            part = loss_of(recipe.loss, restore, batch, draw, step / feed.total)
             part = part * (len(batch.noisy) / feed.share)
         return part.detach(), torch.autograd.grad(part, parameters, materialize_grads=True)
 
@@ -259,7 +260,7 @@ def _train(
             if save or step % CHECK == 0:
                 if not bool(healthy):
                     raise RunError(
-                        f"the loss or its gradient became NaN or infinite in steps {step - len(losses)} to {step}; "
+                        f"loss or gradient became NaN or infinite in steps {step - len(losses)} to {step}; "
                         f"lower [optimiser] lr ({recipe.optimiser.lr:g}) or set [optimiser] clip; "
                         f"{folder / 'checkpoint.pt'}, if there, holds the run before that"
                     )

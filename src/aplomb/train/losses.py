@@ -28,8 +28,10 @@ class Batch(NamedTuple):
     level: Tensor
 
 
-def loss(part: LossPart, network: Network, batch: Batch, draw: torch.Generator) -> Tensor:
-    """The loss that `part` names, a scalar.
+def loss(
+    part: LossPart, network: Network, batch: Batch, draw: torch.Generator, progress: float = 0.0
+) -> Tensor:
+    """The loss that `part` names, a scalar; `progress` is the share of the run that is done.
 
     >>> batch = Batch(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 1, 1))
     >>> float(loss(LossPart(kind="mse"), lambda y, level: y / 2, batch, torch.Generator()))
@@ -38,7 +40,7 @@ def loss(part: LossPart, network: Network, batch: Batch, draw: torch.Generator) 
     if part.kind == "sure":
         return sure(network, batch, draw)
     if part.kind == "neighbour2neighbour":
-        return neighbour2neighbour(network, batch, draw, part.gamma)
+        return neighbour2neighbour(network, batch, draw, part.gamma * progress)
     if batch.target is None:
         raise RunError(f"loss {part.kind!r} was given no picture to compare with")
     error = network(batch.noisy, batch.level).float() - batch.target
@@ -86,8 +88,8 @@ def neighbour2neighbour(network: Network, batch: Batch, draw: torch.Generator, g
 
     ||f(g1 y) - g2 y||^2 + gamma ||f(g1 y) - g2 y - (g1 f(y) - g2 f(y))||^2
 
-    The second term makes up for the neighbours' scenes not being quite the same. Reference: Huang et al.,
-    "Neighbor2Neighbor", CVPR 2021.
+    The second term makes up for the neighbours' scenes not being quite the same; its weight grows from 0 over
+    the run, as in the paper. Reference: Huang et al., "Neighbor2Neighbor", CVPR 2021.
     """
     first, second = neighbours(batch.noisy, draw)
     with torch.no_grad():

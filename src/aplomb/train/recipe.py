@@ -125,7 +125,7 @@ class LossPart(Part):
     sigma: Level | None = None
     """Of pictures that are noisy already, in 8-bit grey levels; estimated from each if not given."""
     gamma: Level = 1.0
-    """Weight of neighbour2neighbour's second term."""
+    """Weight of neighbour2neighbour's second term at the end of the run."""
 
 
 class OptimiserPart(Part):

@@ -38,8 +38,8 @@ def estimate_sigma(image: Floats) -> float:
     .. math:: \\hat\\sigma^2 = \\text{mean of the 8 smallest } u_k^T C u_k, \\qquad
               C = W^T \\mathrm{cov}\\{p : t(p) < \\hat\\sigma^2 F^{-1}(\\delta)\\} W
 
-    over 7 x 7 patches p of gradient energy t, which for noise alone has the distribution F; W undoes what the cut
-    does to noise. Directions u and covariance C come from different halves of the picture.
+    over 7 x 7 patches p of gradient energy t, which for noise alone has the distribution F; W undoes what the
+    cut does to noise. Directions u and covariance C come from different halves of the picture.
 
     Parameters
     ----------
@@ -65,18 +65,17 @@ def estimate_sigma(image: Floats) -> float:
     - It is the noise of the picture as it is: a photograph brings its own (1 grey level of 255 is usual), and
       what is returned is the root of the sum of squares. The noise must be white: resizing, demosaicking and
       JPEG correlate it, and then the estimate is too low.
-    - Clipping: where a picture stays within 0..1 and touches 0 or 1, its noise was cut off there. Patches whose
-      mean is within 1.5 sigma of such a limit are left out, and what the others lost is added back by the law
-      of a clipped Gaussian. Patches that are exactly constant (masks, borders) are always left out.
+    - Clipping: where a picture stays within 0..1 and touches 0 or 1, its noise was cut off there. Patches
+      whose mean is within 1.5 sigma of such a limit are left out, and what the others lost is added back by
+      the law of a clipped Gaussian. Patches that are exactly constant (masks, borders) are always left out.
     - Pictures of fewer than about 36 x 36 pixels have too few patches; there sigma is the root mean square of
       the mixed second differences ``[1 -2 1]' [1 -2 1] / 6``, outliers left out (after Immerkaer 1996), which
       takes fine texture for noise. Of pictures of more than a megapixel, 256 evenly spread tiles are used.
 
     References
-    ----------
-    X. Liu, M. Tanaka, M. Okutomi, "Single-image noise level estimation for blind denoising", IEEE Trans. Image
-    Processing 22 (12), 2013. J. Immerkaer, "Fast noise variance estimation", Computer Vision and Image
-    Understanding 64 (2), 1996.
+    ---------- X. Liu, M. Tanaka, M. Okutomi, "Single-image noise level estimation for blind denoising", IEEE
+    Trans. Image Processing 22 (12), 2013. J. Immerkaer, "Fast noise variance estimation", Computer Vision and
+    Image Understanding 64 (2), 1996.
 
     Examples
     --------
@@ -111,8 +110,8 @@ def estimate_poisson_gaussian(image: Floats) -> tuple[float, float]:
     -------
     gain, read_noise
         g and r in the units of the picture, as `aplomb.degrade.noise.PoissonGaussian` takes them. A picture
-        with one intensity only cannot tell them apart: then the gain is 0 and r is its noise. (0.0, 0.0) where
-        there is nothing to measure.
+        with one intensity only cannot tell them apart: then the gain is 0 and r is its noise. (0.0, 0.0)
+        where there is nothing to measure.
 
     Raises
     ------
@@ -125,9 +124,8 @@ def estimate_poisson_gaussian(image: Floats) -> tuple[float, float]:
     are too small for bins (fewer than about 36 x 36 pixels) give gain 0 and r from `estimate_sigma`.
 
     References
-    ----------
-    A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting
-    for single-image raw-data", IEEE Trans. Image Processing 17 (10), 2008.
+    ---------- A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling
+    and fitting for single-image raw-data", IEEE Trans. Image Processing 17 (10), 2008.
 
     Examples
     --------

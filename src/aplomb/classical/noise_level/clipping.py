@@ -20,9 +20,8 @@ def clipped_gaussian(mean: Doubles, sigma: float, low: float, high: float) -> tu
     with a = (l - mu) / sigma, b = (h - mu) / sigma, and the second moment about mu likewise.
 
     References
-    ----------
-    A. Foi, "Clipped noisy images: Heteroskedastic modeling and practical denoising", Signal Processing 89 (12),
-    2009.
+    ---------- A. Foi, "Clipped noisy images: Heteroskedastic modeling and practical denoising", Signal
+    Processing 89 (12), 2009.
 
     Examples
     --------
@@ -45,8 +44,8 @@ def clipped_gaussian(mean: Doubles, sigma: float, low: float, high: float) -> tu
 def unclipped(variance: float, means: Doubles, low: float, high: float) -> float:
     """Variance of the noise before clipping, from that after it in patches of the given means.
 
-    Solves ``mean over patches of var(clip(N(mu_i, s^2))) = variance`` for s^2, where mu_i is what clipping turns
-    into the i-th mean. At most 4 times the variance, as no Gaussian makes a black-and-white picture.
+    Solves ``mean over patches of var(clip(N(mu_i, s^2))) = variance`` for s^2, where mu_i is what clipping
+    turns into the i-th mean. At most 4 times the variance, as no Gaussian makes a black-and-white picture.
 
     Examples
     --------

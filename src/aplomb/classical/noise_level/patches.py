@@ -1,13 +1,13 @@
 """Weakly textured patches, and the variance of noise in them.
 
-1. The texture of a patch p is its gradient energy ``t(p) = p' A p``, ``A = Dh' Dh + Dv' Dv``. For noise alone it
-   is a weighted sum of chi-squares, close to a gamma law: patches below a quantile of sigma^2 times that law are
-   kept, and sigma follows from those, and so on (Liu, Tanaka, Okutomi 2013).
-2. The cut removes gradient energy, from noise too: for noise alone the covariance of the patches that remain is
-   ``sigma^2 T`` with a known T. So the patches are whitened by T before their variance is read.
-3. The smallest eigenvalues of a sample are too small, since they belong to the directions in which this sample
-   happens to vary least. So the directions are found in one half of the picture (a chequerboard of blocks),
-   the variance along them is measured in the other half, and the other way round.
+1. The texture of a patch p is its gradient energy ``t(p) = p' A p``, ``A = Dh' Dh + Dv' Dv``. For noise alone
+   it is a weighted sum of chi-squares, close to a gamma law: patches below a quantile of sigma^2 times that
+   law are kept, and sigma follows from those, and so on (Liu, Tanaka, Okutomi 2013).
+2. The cut removes gradient energy, from noise too: for noise alone the covariance of the patches that remain
+   is ``sigma^2 T`` with a known T. So the patches are whitened by T before their variance is read.
+3. The smallest eigenvalues of a sample are too small, since they belong to the directions in which this
+   sample happens to vary least. So the directions are found in one half of the picture (a chequerboard of
+   blocks), the variance along them is measured in the other half, and the other way round.
 """
 
 from __future__ import annotations
@@ -97,9 +97,9 @@ class Patches:
 def cut(level: float) -> tuple[float, Doubles]:
     """Texture below which noise of variance 1 stays with probability `level`, and W (49, 48) that whitens it then.
 
-    With A = U diag(a) U' and z = U'p ~ N(0, I), the texture t = sum a_i z_i^2 is taken as the gamma law of the
-    same mean and variance (Satterthwaite). What the cut c leaves of the variance of z_i is
-    ``E[z_i^2 | t < c] = P(t + a_i chi2_2 < c) / P(t < c)``, by a gamma law again.
+    With A = U diag(a) U' and z = U'p ~ N(0, I), the texture t = sum a_i z_i^2 is taken as the gamma law of
+    the same mean and variance (Satterthwaite). What the cut c leaves of the variance of z_i is ``E[z_i^2 | t
+    < c] = P(t + a_i chi2_2 < c) / P(t < c)``, by a gamma law again.
     """
     from scipy.special import gammainc, gammaincinv
 

@@ -1,0 +1,261 @@
+"""The comparison as one HTML page that needs nothing else: no script, no style sheet, no picture from outside."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aplomb.compare.chart import chart
+from aplomb.compare.figure import GAIN, captions, difference
+from aplomb.compare.text import COLUMNS, best, cells, coverage, decibels, heading, remarks, similarity
+
+if TYPE_CHECKING:
+    from aplomb.compare.comparison import Comparison, Example, Row
+    from aplomb.compare.figure import Bytes
+
+__all__ = ["page"]
+
+SHOWN = 8
+"""Pictures of which magnified parts are on the page."""
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --faint: #5a626d; --line: #d5d9df; --paper: #fff; --wash: #f3f5f7;
+  --best: #0b6e4f; --bar: #bfe3d4; --bad: #a3333d; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --faint: #9aa4b0; --line: #363d46; --paper: #14171b;
+  --wash: #1d2228; --best: #6fd3ab; --bar: #1d4d3d; --bad: #ef8a93; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI",
+  Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
+h1 { font-size: 1.55rem; margin: 0; line-height: 1.25; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; margin: 2.2em 0 .6em; }
+h3 { font-size: 1rem; margin: 1.6em 0 .5em; overflow-wrap: anywhere; }
+p, ul { max-width: 80ch; } p.lead { color: var(--faint); margin: .3em 0 0; } ul { padding-left: 1.2em; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th { text-align: left; font-weight: 600; color: var(--faint); border-bottom: 2px solid var(--line); }
+th, td { padding: 5px 14px 5px 0; white-space: nowrap; } tbody tr { border-bottom: 1px solid var(--line); }
+.n { text-align: right; } td.best { color: var(--best); font-weight: 700; } td.reason { color: var(--bad); white-space: normal; }
+tr.input td, .faint { color: var(--faint); }
+td.bar { padding-right: 0; } td.bar i { display: inline-block; height: 11px; background: var(--bar); margin-right: 8px;
+  border-right: 2px solid var(--best); min-width: 2px; }
+.crops { display: grid; gap: 16px 14px; }
+figure { margin: 0; } figcaption { font-size: .84rem; line-height: 1.35; margin-top: 4px; }
+figcaption b { overflow-wrap: anywhere; } figcaption span { color: var(--faint); font-variant-numeric: tabular-nums; }
+figure.best b, figure.best span { color: var(--best); } figure.best .pixels { outline: 2px solid var(--best); }
+.pixels { background-size: 100% 100%; background-color: var(--wash); image-rendering: pixelated; cursor: pointer;
+  outline: 1px solid var(--line); }
+.pixels img { display: block; width: 100%; image-rendering: pixelated; -webkit-user-drag: none; user-select: none; }
+.pixels:active img { opacity: 0; } .whole { position: relative; cursor: default; background: none; outline: 0; }
+.whole img { image-rendering: auto; } .whole:active img { opacity: 1; }
+.whole i { position: absolute; border: 2px solid #d1495b; box-shadow: 0 0 0 1px #fff; }
+summary { cursor: pointer; margin: 1em 0; } svg text { fill: var(--ink); font-size: 13px; }
+svg .axis { stroke: var(--line); } svg .tick { fill: var(--faint); font-size: 12px; }
+svg .classical { fill: var(--faint); } svg .network, svg .given { fill: var(--best); } svg .tie { stroke: var(--line); }
+code { background: var(--wash); padding: 2px 6px; border-radius: 3px; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; } dt { color: var(--faint); }
+dd { margin: 0; overflow-wrap: anywhere; }
+@media print { details { display: none; } main { max-width: none; padding: 0; } h2, figure, tr { break-inside: avoid; } }
+"""
+
+
+def page(comparison: Comparison) -> str:
+    """The whole page.
+
+    >>> from aplomb.compare.comparison import Comparison, Score
+    >>> text = page(Comparison((Score("noisy", "input", "<a>.png", 20.17, 0.43, 0.0, 100),)))
+    >>> "&lt;a&gt;.png" in text, "<a>" in text
+    (True, False)
+    """
+    title = f"Denoising compared: {heading(comparison)}"
+    pictures = len(comparison.pictures)
+    count = f"{pictures} pictures, seed {comparison.seed}" if pictures > 1 else f"seed {comparison.seed}"
+    sections = [
+        f"<h1>Denoising compared</h1>\n<p class=lead>{escape(heading(comparison))}, {count}</p>",
+        _scores(comparison),
+        _section("Quality and speed", chart(comparison)),
+        _examples(comparison),
+        _per_picture(comparison),
+        _section("How it was measured", _list(comparison.protocol)),
+        _section("Where it was measured", _about(comparison)),
+    ]
+    body = "\n".join(section for section in sections if section)
+    return (
+        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
+        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{_backgrounds(comparison)}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
+
+
+def _list(lines: Any) -> str:
+    return "<ul>\n" + "\n".join(f"<li>{escape(line)}</li>" for line in lines) + "\n</ul>" if lines else ""
+
+
+def _scores(comparison: Comparison) -> str:
+    """The rows, with what each gains over the noisy picture as a bar."""
+    rows, tops = comparison.rows, best(comparison)
+    noisy = rows[0].psnr if rows and rows[0].kind == "input" else 0.0
+    high = max((row.psnr for row in rows if math.isfinite(row.psnr)), default=0.0)
+    lines = []
+    for number, row in enumerate(rows):
+        name, kind, *numbers = cells(row)
+        drawn = [f"<td>{escape(name)}</td><td class=faint>{escape(kind)}</td>"]
+        if row.problem and not row.pictures:
+            drawn.append(f"<td class=reason colspan=5>{escape(row.problem)}</td>")
+        else:
+            drawn += [
+                f"<td class='n{' best' if key and number in tops[key] else ''}'>{escape(text)}</td>"
+                for text, key in zip(numbers, ("psnr", "ssim", "", "megapixels_per_second"), strict=True)
+            ]
+            drawn.append(f"<td class=bar>{_bar(row, noisy, high)}</td>")
+        lines.append(f"<tr class={row.kind}>{''.join(drawn)}</tr>")
+    heads = "".join(f"<th{' class=n' if i > 1 else ''}>{title}</th>" for i, title in enumerate(COLUMNS))
+    table = (
+        f"<div class=wide><table>\n<thead><tr>{heads}<th>gain over noisy</th></tr></thead>\n<tbody>\n"
+        + "\n".join(lines)
+        + "\n</tbody></table></div>"
+    )
+    return _section("Result", table + "\n" + _list(_partial(comparison)))
+
+
+def _partial(comparison: Comparison) -> list[str]:
+    """Remarks that do not stand in the table."""
+    whole = {f"{row.method}: {row.problem}" for row in comparison.rows if row.problem and not row.pictures}
+    return [line for line in remarks(comparison) if line not in whole]
+
+
+def _bar(row: Row, noisy: float, high: float) -> str:
+    if row.kind == "input" or not math.isfinite(row.psnr) or high <= noisy:
+        return ""
+    gain = row.psnr - noisy
+    return f'<i style="width:{160 * max(0.0, gain / (high - noisy)):.0f}px"></i>{gain:+.2f} dB'
+
+
+def _examples(comparison: Comparison) -> str:
+    parts = []
+    for number, example in enumerate(comparison.examples[:SHOWN]):
+        top, left, height, width = example.region
+        words = f"{width} x {height} pixels from column {left}, row {top}"
+        grid = _grid(comparison, example, number, differences=False)
+        errors = _grid(comparison, example, number, differences=True)
+        parts.append(
+            f"<h3>{escape(example.picture)} <span class=faint>{words}</span></h3>\n{grid}\n"
+            f"<details><summary>Differences to the clean picture, {GAIN} times enlarged around grey</summary>\n"
+            f"{errors}\n</details>"
+        )
+    if not parts:
+        return ""
+    more = len(comparison.pictures) - len(parts)
+    rest = f" The first {len(parts)} of {len(comparison.pictures)} pictures are shown." if more > 0 else ""
+    lead = (
+        "<p class=faint>The same part of the picture, where it has most detail, pixel by pixel. "
+        f"Press on a part to see the clean one in its place.{rest}</p>\n"
+    )
+    return _section("Magnified", lead + "\n".join(parts))
+
+
+def _grid(comparison: Comparison, example: Example, number: int, *, differences: bool) -> str:
+    figures = [] if differences else [_whole(example)]
+    clean = example.crops["clean"]
+    for name, numbers, first in captions(comparison, example):
+        crop = example.crops[name]
+        if differences and name == "clean":
+            continue
+        image = _image(difference(crop, clean) if differences else crop, f"{name}, {numbers}".strip(", "))
+        figures.append(
+            f"<figure{' class=best' if first else ''}><div class='pixels p{number}'>{image}</div>"
+            f"<figcaption><b>{escape(name)}</b><br><span>{escape(numbers) or 'reference'}</span></figcaption></figure>"
+        )
+    # whole dots for a pixel, so that pixels are seen as they are
+    side = max(clean.shape[:2])
+    side *= max(1, round(200 / side))
+    columns = f"grid-template-columns:repeat(auto-fill,{side}px)"
+    return f'<div class=crops style="{columns}">\n' + "\n".join(figures) + "\n</div>"
+
+
+def _whole(example: Example) -> str:
+    """The reduced picture with a frame where the part lies."""
+    tall, wide = example.size
+    top, left, height, width = example.region
+    place = f"top:{100 * top / tall:.2f}%;left:{100 * left / wide:.2f}%;"
+    size = f"width:{100 * width / wide:.2f}%;height:{100 * height / tall:.2f}%"
+    return (
+        f"<figure><div class='pixels whole'>{_image(example.overview, 'the whole picture, clean')}"
+        f'<i style="{place}{size}"></i></div>'
+        f"<figcaption><b>whole picture</b><br><span>{wide} x {tall} pixels</span></figcaption></figure>"
+    )
+
+
+def _backgrounds(comparison: Comparison) -> str:
+    """The clean part behind every other, once for each picture."""
+    return "".join(
+        f".p{number} {{ background-image: url({_uri(example.crops['clean'])}) }}\n"
+        for number, example in enumerate(comparison.examples[:SHOWN])
+    )
+
+
+def _image(image: Bytes, words: str) -> str:
+    height, width = image.shape[:2]
+    return f'<img src="{_uri(image)}" width={width} height={height} style="height:auto" alt="{escape(words)}">'
+
+
+def _uri(image: Bytes) -> str:
+    """The picture as a PNG inside the address."""
+    from matplotlib.image import imsave
+
+    out = io.BytesIO()
+    colours = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    imsave(out, colours[..., :3], format="png", metadata={"Software": None})
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _per_picture(comparison: Comparison) -> str:
+    """PSNR and SSIM of every picture, a column for each method."""
+    if len(comparison.pictures) < 2:
+        return ""
+    rows = [row for row in comparison.rows if row.pictures]
+    tables = []
+    for title, key, shown in (("PSNR (dB)", "psnr", decibels), ("SSIM", "ssim", similarity)):
+        lines = []
+        for picture in comparison.pictures:
+            scores = [comparison.score(row.method, picture) for row in rows]
+            values = [math.nan if s is None else float(getattr(s, key)) for s in scores]
+            rivals = [v for v, row in zip(values, rows, strict=True) if row.kind != "input" and not math.isnan(v)]
+            top = shown(max(rivals, default=math.nan))
+            lines.append(_line(picture, [shown(v) for v in values], top, rows))
+        means = [float(getattr(row, key)) for row in rows]
+        rivals = [v for v, row in zip(means, rows, strict=True)
+                  if row.kind != "input" and not math.isnan(v) and not coverage(comparison, row)]  # fmt: skip
+        lines.append(_line("mean", [shown(v) for v in means], shown(max(rivals, default=math.nan)), rows))
+        heads = "".join(f"<th class=n>{escape(row.method)}</th>" for row in rows)
+        table = f"<table>\n<thead><tr><th>{title}</th>{heads}</tr></thead>\n<tbody>\n" + "\n".join(lines)
+        tables.append(f"<div class=wide>{table}\n</tbody></table></div>")
+    return _section("Picture by picture", "\n<br>\n".join(tables))
+
+
+def _line(name: str, values: list[str], top: str, rows: list[Row]) -> str:
+    drawn = "".join(
+        f"<td class='n{' best' if value == top != '-' and row.kind != 'input' else ''}'>{value}</td>"
+        for value, row in zip(values, rows, strict=True)
+    )
+    return f"<tr><td>{'<b>mean</b>' if name == 'mean' else escape(name)}</td>{drawn}</tr>"
+
+
+def _about(comparison: Comparison) -> str:
+    if not comparison.about:
+        return ""
+    entries = [
+        f"<dt>{escape(key)}</dt><dd>{f'<code>{escape(text)}</code>' if key == 'command' else escape(text)}</dd>"
+        for key, text in comparison.about.items()
+    ]
+    return "<dl>\n" + "\n".join(entries) + "\n</dl>"

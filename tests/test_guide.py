@@ -1,0 +1,224 @@
+"""The guide and the README say what is true: their Python runs, their commands and recipes are read.
+
+A page is run from top to bottom in one namespace and in an empty folder that holds the files of `FILES`. In a block
+
+- ``python``: a comment behind an expression is its value, or the error that it raises, if it looks like one; what
+  is printed stands right behind the block, as it is (in a ``text`` block, or as Markdown);
+- ``console``: lines that begin with ``$ aplomb`` are run, and answer with the lines below them, numbers aside;
+- ``toml``: a recipe, or parts of one;
+- ``sh``, and indented in the README: commands are parsed, not run.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import io
+import re
+import shlex
+import tokenize
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer.main
+from sybil import Document, Example
+from sybil.parsers.markdown import CodeBlockParser
+
+import aplomb.cli
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
+PAGES = [ROOT / "README.md", *GUIDE]
+VALUE = re.compile(r"[-(\[{'\"\d]|True|False|None|<|[A-Z]\w+\(")
+ERROR = re.compile(r"(\w*Error|BadInput): (.*)")
+NUMBER = re.compile(r"\d[\d.,]*")
+NEEDS_TORCH = {"train.md"}
+
+BASE = """
+network = {name = "residual-3x16"}
+data = {train = ["photos"]}
+noise = {sigma = 25}
+schedule = {steps = 2}
+"""
+
+
+def files(folder: Path) -> dict[str, Any]:
+    """Files that the pages speak of, and names that the README takes for granted."""
+    from skimage.data import astronaut, camera
+
+    from aplomb.io import write
+
+    rng = np.random.default_rng(0)
+    clean, colour = camera()[100:228, 150:278], astronaut()[40:136, 170:266]
+
+    def noisy(image: np.ndarray, level: float) -> np.ndarray:
+        return np.clip(np.rint(image + rng.normal(0, level, image.shape)), 0, 255).astype(np.uint8)
+
+    write(folder / "noisy.png", noisy(clean, 25))
+    write(folder / "photo.tif", noisy(colour, 12))
+    write(folder / "photo.png", clean)
+    write(folder / "stack.tif", np.stack([noisy(clean[:96, :96], level) for level in (10, 20, 30)]))
+    write(folder / "cmos.tif", noisy(clean, 25).astype(np.uint16) * 16)
+    write(folder / "wide.tif", clean.astype(np.float32))
+    (folder / "holiday.jpg").write_bytes((folder / "noisy.png").read_bytes()[:1000])
+    (folder / "my-photos").mkdir()
+    for number in range(6):
+        top, left = 60 * (number % 3), 100 * (number // 3)
+        write(folder / "my-photos" / f"{number}.png", camera()[top : top + 64, left : left + 64])
+    return {"image": noisy(clean, 25), "clean": clean, "x": np.zeros((1, 1, 16, 16), np.float32)}
+
+
+# -- the page ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_page_is_true(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if path.name in NEEDS_TORCH:
+        pytest.importorskip("torch")
+        pytest.importorskip("lightning_fabric")
+    names = files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    # the pages show the base installation
+    monkeypatch.setattr("aplomb.runtime.engines.has_openvino", lambda: False)
+    parsers = [CodeBlockParser(kind, evaluate) for kind, evaluate in EVALUATORS.items()]
+    document = Document.parse(str(path), *parsers)
+    document.namespace.update(names)
+    for example in document.examples():
+        example.evaluate()
+
+
+def python(example: Example) -> None:
+    """Run a block statement by statement, compare values, errors and what is printed."""
+    # empty lines in front, so that errors name the line of the page
+    source = "\n" * (example.line + example.parsed.line_offset) + str(example.parsed)
+    remarks = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    space = example.document.namespace
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for node in ast.parse(source, example.path).body:
+            remark = remarks.get(node.end_lineno or 0, "")
+            if isinstance(node, ast.Expr) and (error := ERROR.match(remark)):
+                with pytest.raises(Exception, match=re.escape(error[2].rstrip(" ."))) as caught:
+                    eval(compile(ast.Expression(node.value), example.path, "eval"), space)
+                assert type(caught.value).__name__ == error[1], where(example, node)
+            elif isinstance(node, ast.Expr):
+                value = eval(compile(ast.Expression(node.value), example.path, "eval"), space)
+                if VALUE.match(remark):
+                    assert remark.startswith(repr(value)), f"{where(example, node)}: it is {value!r}"
+            else:
+                exec(compile(ast.Module([node], []), example.path, "exec"), space)
+    told = printed.getvalue().strip()
+    behind = example.document.text[example.region.end :].lstrip().removeprefix("```text\n")
+    assert behind.startswith(told), f"{example.path}:{example.line} prints\n{told}\nbut the page goes on with\n{behind[:500]}"
+
+
+def where(example: Example, node: ast.stmt) -> str:
+    return f"{example.path}:{node.lineno}"
+
+
+def console(example: Example) -> None:
+    """Run the commands of a session and compare their answers, numbers aside."""
+    for part in re.split(r"^\$ ", str(example.parsed), flags=re.M)[1:]:
+        command, _, answer = part.partition("\n")
+        words = shlex.split(command, comments=True)
+        if words[0] == "aplomb":
+            told = answered(words[1:])
+            assert masked(told) == masked(answer), f"{example.path}:{example.line}: {command} answers\n{told}"
+
+
+def answered(words: list[str]) -> str:
+    """What a command writes on either stream."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), contextlib.suppress(SystemExit):
+        aplomb.cli.main(words)
+    return out.getvalue()
+
+
+def masked(text: str) -> list[str]:
+    return [" ".join(NUMBER.sub("#", line).split()) for line in text.strip().splitlines()]
+
+
+def recipe(example: Example) -> None:
+    """Read a recipe; what a part of one leaves out is filled in."""
+    pytest.importorskip("torch")
+    from aplomb.train import parse_recipe
+
+    text = str(example.parsed)
+    rest = [line for line in BASE.splitlines() if line and f"[{line.split()[0]}]" not in text]
+    parse_recipe("\n".join([*rest, text]), f"{example.path}:{example.line}")
+
+
+EVALUATORS = {"python": python, "console": console, "toml": recipe}
+
+
+# -- commands ------------------------------------------------------------------------------------------------
+
+
+def commands(path: Path) -> list[str]:
+    """Command lines of fenced and of indented blocks."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    return re.findall(r"^(?:\$ | {4})?(aplomb [a-z-].*)$", text, flags=re.M)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(p, c, id=f"{p.name}: {c}") for p in PAGES for c in commands(p)]
+)
+def test_command_can_be_given(path: Path, command: str) -> None:
+    """The command exists and takes these options and values."""
+    group: Any = typer.main.get_command(aplomb.cli.app)
+    words = shlex.split(command, comments=True)[1:]
+    if words[0].startswith("-"):
+        assert words[0] in ("-h", "--help")
+        return
+    assert words[0] in group.commands, f"{path.name}: no command {words[0]}"
+    parser = group.commands[words[0]]
+    if not set(words) & {"-h", "--help"}:
+        parser.make_context(words[0], words[1:])
+
+
+# -- complete ------------------------------------------------------------------------------------------------
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / "guide" / name).read_text(encoding="utf-8")
+
+
+def test_every_key_of_a_recipe_is_explained() -> None:
+    pytest.importorskip("torch")
+    from aplomb.train import Recipe
+
+    text = page("train.md")
+    for section, field in Recipe.model_fields.items():
+        if section in ("text", "name"):
+            continue
+        if section != "title":
+            chapter = re.search(rf"^### \[{section}\]\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+            assert chapter, f"train.md says nothing of [{section}]"
+            for key in field.annotation.model_fields:
+                assert f"`{key}`" in chapter[1], f"train.md does not explain [{section}] {key}"
+
+
+def test_every_field_of_the_card_is_explained() -> None:
+    for field in dataclasses.fields(aplomb.Card):
+        assert f"| `{field.name}` |" in page("models.md"), field.name
+
+
+def test_every_option_of_denoise_is_explained() -> None:
+    group: Any = typer.main.get_command(aplomb.cli.app)
+    for option in group.commands["denoise"].params:
+        if option.param_type_name == "option":
+            assert option.opts[0] in page("denoise.md"), option.opts[0]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for path in GUIDE:
+        assert f"guide/{path.name}" in navigation

@@ -1,0 +1,153 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from aplomb.errors import ImageFileError, RecipeError
+from aplomb.io import write
+from aplomb.layers import batch_norm, conv, relu
+from aplomb.model import load, thaw
+from aplomb.operator import chain, identity
+from aplomb.train import train
+
+LEAN = (
+    'name = "residual-3x16"\ngain = 0.1',
+    'name = "lean-grey"\nwidths = [8, 16]\nblocks = [1, 1]\ngain = 0.1',
+)
+
+
+def test_learns_and_leaves_everything_a_user_needs(photos, recipe_of, tmp_path) -> None:
+    recipe = recipe_of(
+        LEAN,
+        ("batch = 8", 'batch = 8\naverage = 0.9\nprecision = "bf16"'),
+        ("sigma = 25", "sigma = [0, 55]"),
+        ("every = 150", "every = 50\nsigma = [25, 50]"),
+    )
+    result = train(recipe, photos, tmp_path / "mine.onnx", run=tmp_path / "run", threads=2, quiet=True)
+    assert result.psnr["sigma 25"] > 20.2 + 4
+    assert result.psnr["sigma 50"] > 14.2 + 6
+    assert thaw(result.path) == result.operator
+    card = load(result.path).card
+    assert card is not None
+    assert (card.task, card.channels, card.noise_map, card.multiple) == ("denoise", 1, True, 4)
+    assert card.noise_range == pytest.approx((0, 55 / 255))
+    assert card.training["recipe"] == recipe.text
+    assert card.training["pictures"] == {"train": 8, "validation": 2, "test": 0}
+    assert card.metrics["psnr"]["sigma 25"] == pytest.approx(result.psnr["sigma 25"], abs=1e-3)
+    names = {f.name.split(".tfevents")[0] for f in (tmp_path / "run").iterdir()}
+    assert names == {"recipe.toml", "checkpoint.pt", "log.csv", "curves.png", "events.out"}
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    losses = [float(r["loss"]) for r in rows if r["loss"]]
+    assert [int(r["step"]) for r in rows if r["loss"]] == list(range(10, 151, 10))
+    assert losses[-1] < losses[0]
+    assert [int(r["step"]) for r in rows if r["psnr"]] == [50, 100, 150]
+
+
+def test_curves_can_be_read_by_tensorboard(photos, recipe_of, tmp_path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(recipe_of(("steps = 150", "steps = 20")), photos, run=tmp_path, threads=1, quiet=True)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert {"loss", "learning rate", "PSNR/sigma 25"} <= set(events.Tags()["scalars"])
+    assert [e.step for e in events.Scalars("loss")] == [10, 20]
+
+
+def test_ones_own_folder_is_split_by_file(recipe_of, scene_of, tmp_path) -> None:
+    for seed in range(6):
+        write(tmp_path / f"{seed}.png", scene_of(seed, 40))
+    recipe = recipe_of(("steps = 150", "steps = 2"), ('validation = ["held"]', "validation_fraction = 0.34"))
+    result = train(recipe, tmp_path, run=tmp_path / "run", threads=1, quiet=True)
+    card = load(result.path).card
+    assert card is not None
+    assert card.training["pictures"] == {"train": 4, "validation": 2, "test": 0}
+
+
+def test_a_whole_batch_and_its_chunks_have_the_same_gradient(photos, recipe_of, tmp_path) -> None:
+    """Full batch: centred pieces without chance but for the noise, which is 0 here."""
+    changes = [("steps = 150", "steps = 3"), ("sigma = 25", "sigma = 0"), ('kind = "adam"', 'kind = "sgd"'),
+               ("crop = 32", "crop = 32\naugment = false\nrandom_crop = false")]  # fmt: skip
+    found = []
+    for index, chunk in enumerate((8, 3, 1)):
+        recipe = recipe_of(*changes, ("batch = 8", f'batch = "epoch"\nchunk = {chunk}'))
+        result = train(recipe, photos, run=tmp_path / str(index), threads=2, quiet=True)
+        found.append(result.operator.weights())
+    for other in found[1:]:
+        for name, array in found[0].items():
+            np.testing.assert_allclose(array, other[name], rtol=1e-4, atol=1e-6)
+
+
+def test_stops_early_and_keeps_the_best(photos, recipe_of, tmp_path) -> None:
+    recipe = recipe_of(("every = 150", "every = 10\npatience = 2"), ("lr = 0.01", "lr = 0.01\n"),
+                       ('kind = "adam"', 'kind = "sgd"'), ("lr = 0.01\n", "lr = 1e-12\n"))  # fmt: skip
+    result = train(recipe, photos, run=tmp_path, threads=1, quiet=True)
+    assert result.steps == 30  # nothing moves: best at 10, then two in vain
+    assert result.step == 10
+    again = train(recipe, photos, run=tmp_path, threads=1, quiet=True)
+    assert (again.steps, again.operator == result.operator) == (30, True)
+
+
+def test_starts_from_other_weights_as_far_as_they_fit(photos, recipe_of, tmp_path, capsys) -> None:
+    short = ("steps = 150", "steps = 10")
+    grey = train(
+        recipe_of(short, LEAN), photos, tmp_path / "grey.onnx", run=tmp_path / "grey", threads=1, quiet=True
+    )
+    still = (short, ("lr = 0.01", "lr = 1e-30"), ("validation", "test"), ("[test]", "[validation]"))
+    for start in (tmp_path / "grey", tmp_path / "grey.onnx"):
+        recipe = recipe_of(*still, LEAN, ("widths", f'init = "{start}"\nwidths'))
+        same = train(recipe, photos, run=tmp_path / "same", resume=False, threads=1)
+        assert "init: 11 of 11 arrays taken from" in capsys.readouterr().err
+        assert same.operator == grey.operator
+    recipe = recipe_of(*still, LEAN, ("widths", f'init = "{tmp_path / "grey"}"\nwidths'),
+                       ("lean-grey", "lean-colour"), ("crop = 32", 'crop = 32\ncolour = "colour"'))  # fmt: skip
+    colour = train(recipe, photos, run=tmp_path / "colour", threads=1)
+    assert "init: 9 of 11 arrays taken from" in (said := capsys.readouterr().err)
+    assert "; fresh: 2.weight, " in said
+    mine, theirs = colour.operator.weights(), grey.operator.weights()
+    assert sum(np.array_equal(mine[name], theirs[name]) for name in mine) == 9
+    with pytest.raises(RecipeError, match="no array of fitting name and shape"):
+        train(
+            recipe_of(("gain = 0.1", f'init = "{tmp_path / "grey"}"')), photos, run=tmp_path / "x", quiet=True
+        )
+
+
+def test_batch_normalisation_is_trained_and_folded_on_freezing(photos, recipe_of, tmp_path) -> None:
+    net = (
+        identity - chain(conv(1, 8), relu, conv(8, 8, bias=False), batch_norm(8), relu, conv(8, 1))
+    ).initialise(0)
+    result = train(recipe_of(), photos, run=tmp_path, network=net, threads=2, quiet=True)
+    (reached,) = result.psnr.values()
+    assert reached > 20.2 + 3
+    assert len(list(thaw(result.path).leaves())) < len(list(result.operator.leaves()))
+    x = np.random.default_rng(0).random((1, 1, 16, 16), np.float32)
+    np.testing.assert_allclose(thaw(result.path)(x), result.operator(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([("residual-3x16", "lean-grey"), ("crop = 32", "crop = 33")], "crop 33 does not fit the network"),
+        ([("residual-3x16", "unet-labels")], "must keep the picture's size"),
+        ([("crop = 32", 'crop = 32\ncolour = "colour"')], "takes 1 channel.*colour = 'colour'.*gives 3"),
+        ([("gain = 0.1", "layers = 1")], "network 'residual-3x16' with {'layers': 1}"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(changes, message, photos, recipe_of, tmp_path) -> None:
+    with pytest.raises(RecipeError, match=message):
+        train(recipe_of(*changes), photos, run=tmp_path, quiet=True)
+
+
+def test_missing_pictures_are_told(recipe_of, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("APLOMB_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(ImageFileError, match="nowhere/train, which does not exist"):
+        train(recipe_of(), run=tmp_path / "run", quiet=True)
+
+
+@pytest.mark.device
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_trains_on_a_gpu_reproducibly(photos, recipe_of, tmp_path) -> None:
+    recipe = recipe_of(LEAN, ("batch = 8", 'batch = 8\nprecision = "bf16"'))
+    results = [train(recipe, photos, run=tmp_path / n, accelerator="cuda", quiet=True) for n in "ab"]
+    assert results[0].operator == results[1].operator
+    assert results[0].psnr["sigma 25"] > 20.2 + 3
