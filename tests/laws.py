@@ -101,6 +101,15 @@ def pictures_of_a_batch_are_separate(maker: Maker) -> None:
 
 
 @law()
+def device_is_kept(maker: Maker) -> None:
+    """Nothing is computed elsewhere than where the input is, seen on torch's device without values."""
+    torch = pytest.importorskip("torch")
+    y = maker.operator(torch.empty(maker.shape, device="meta"))
+    assert y.device.type == "meta"
+    assert tuple(y.shape) == maker.operator.output_shape(maker.shape)
+
+
+@law()
 def gradient_is_finite(maker: Maker) -> None:
     """On a flat picture, too, where roots and quotients are at risk."""
     torch = pytest.importorskip("torch")

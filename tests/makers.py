@@ -276,6 +276,7 @@ COMPOSITES = [
     ),
     made(chain(upsample_zeros(3), downsample(3)), 2, 2, 4, 6, name="zeros and away"),
     made(chain(pixel_unshuffle(2), conv(4, 8), relu, conv(8, 4), pixel_shuffle(2)), 2, 1, 8, 6),
+    made(chain(pixel_unshuffle(2), conv(12, 4), relu, conv(4, 12), pixel_shuffle(2)), 2, 3, 8, 6),
     made(chain(conv(2, 2, 2, stride=2, padding=0), conv(2, 2, 3, stride=3, padding=0)), 2, 2, 12, 18),
     made(
         chain(average_pool(2), mix) - chain(conv(2, 2, 4, stride=4, padding=0), conv_transposed(2, 2)),

@@ -10,7 +10,7 @@ import numpy as np
 
 from aplomb.errors import OutputError
 
-METHODS = ("gaussian", "median", "wavelet", "tv", "nlm")
+METHODS = ("gaussian", "median", "wavelet", "total-variation", "non-local-means")
 """Classical methods that take a second at most."""
 
 

@@ -183,8 +183,8 @@ def load(name: str | Path) -> Model:
 
 
 def shipped() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(p.stem for p in WEIGHTS.glob("*.onnx"))
+    """Names of the models that come with the package (their int8 copies are asked for by precision)."""
+    return sorted(p.stem for p in WEIGHTS.glob("*.onnx") if not p.stem.endswith(".int8"))
 
 
 def facts(operator: Operator, shape: Shape | None = None) -> tuple[int | None, int, float]:

@@ -443,7 +443,8 @@ class Compose(_Combination):
         total = Grid()
         for part in self.parts:
             g = part.grid(axis)
-            total = Grid(_lcm(Fraction(total.stride), g.stride * total.step), total.step * g.step)
+            whole = (g.stride * total.step).numerator  # an integer is a multiple of p / q if it is one of p
+            total = Grid(math.lcm(total.stride, whole), total.step * g.step)
         return total
 
     def _multiply_adds(self, shape: Shape) -> int:
@@ -611,14 +612,5 @@ def _terms(operator: Operator) -> tuple[Operator, ...]:
     return operator.parts if isinstance(operator, Sum) else (operator,)
 
 
-def _lcm(a: Fraction, b: Fraction) -> int:
-    """Least positive integer that is a multiple of both fractions."""
-    common = math.lcm(a.denominator, b.denominator)
-    return int(Fraction(math.lcm(int(a * common), int(b * common)), common).numerator)
-
-
 def _combine(bounds: Sequence[Bound], value: float, law: str) -> Bound:
-    for bound in bounds:
-        if bound.kind == "unknown":
-            return bound
-    return Bound(float(value), "upper", law)
+    return next((bound for bound in bounds if bound.kind == "unknown"), Bound(float(value), "upper", law))

@@ -111,5 +111,5 @@ def test_nonsense_is_refused(wrong):
 def test_weights_of_the_wrong_shape_are_refused():
     with pytest.raises(BadInput, match=r"0.mean of shape \(3,\) does not fit"):
         batch_norm(2).with_weights({"0.mean": np.zeros(3, np.float32)})
-    with pytest.raises(BadInput, match="no weight named '0.mean'"):
+    with pytest.raises(BadInput, match="no weight named"):
         dense(2, 2).with_weights({"0.mean": np.zeros(2, np.float32)})

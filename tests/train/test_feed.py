@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from aplomb.degrade.noise import Noise, noise
 from aplomb.errors import RecipeError
 from aplomb.train.crops import PictureSet, generator, order
 from aplomb.train.feed import Feed
-from aplomb.train.noise import draw_levels, estimate_sigma, noisy
+from aplomb.train.noise import draw_levels, noisy
 from aplomb.train.recipe import NoisePart
 
 
@@ -60,7 +61,7 @@ def test_every_epoch_shows_every_picture_and_a_stream_can_be_cut_anywhere() -> N
         NoisePart(kind="poisson", peak=20),
         NoisePart(kind="poisson-gaussian", peak=50, sigma=10),
         NoisePart(kind="speckle", sigma=40),
-        NoisePart(kind="salt-and-pepper", amount=0.2),
+        NoisePart(kind="salt-and-pepper", fraction=0.2),
     ],
     ids=lambda part: part.kind,
 )
@@ -80,11 +81,25 @@ def test_levels_follow_their_law() -> None:
     assert 1 <= float(uniform.min()) <= float(uniform.max()) <= 100
 
 
-def test_noise_level_is_estimated_from_one_picture(scene_of) -> None:
-    clean = torch.from_numpy(scene_of(0, 256).astype(np.float32) / 255)[None, None]
-    for sigma in (5, 25, 75):
-        y, level = noisy(clean, NoisePart(sigma=sigma), generator(0), generator(1))
-        assert estimate_sigma(y[0]) == pytest.approx(float(level), rel=0.1)
+@pytest.mark.parametrize(
+    ("part", "law"),
+    [
+        (NoisePart(sigma=30), noise("gaussian", sigma=30 / 255)),
+        (NoisePart(kind="poisson", peak=20), noise("poisson", peak=20)),
+        (
+            NoisePart(kind="poisson-gaussian", peak=50, sigma=10),
+            noise("poisson-gaussian", gain=1 / 50, read_noise=10 / 255),
+        ),
+        (NoisePart(kind="speckle", sigma=40), noise("speckle", sigma=40 / 255)),
+        (NoisePart(kind="salt-and-pepper", fraction=0.2), noise("salt-and-pepper", fraction=0.2)),
+    ],
+    ids=lambda part: getattr(part, "kind", ""),
+)
+def test_noise_has_the_laws_of_the_degradations(part: NoisePart, law: Noise) -> None:
+    for grey in (0.2, 0.5, 0.9):
+        clean = torch.full((1, 1, 300, 300), grey)
+        y, _ = noisy(clean, part, generator(0), generator(1))
+        assert float(y.var()) == pytest.approx(float(law.variance(np.array(grey))), rel=0.03)
 
 
 def test_a_batch_depends_on_its_step_alone(recipe_of, scene_of) -> None:
@@ -99,6 +114,15 @@ def test_a_batch_depends_on_its_step_alone(recipe_of, scene_of) -> None:
     assert not torch.equal(feed.chunk(7, 0).noisy, feed.chunk(8, 0).noisy)
     assert feed.parts == 2
     assert feed.size == 4
+
+
+def test_the_steps_of_an_epoch_show_every_picture_once(recipe_of) -> None:
+    arrays = [np.full((1, 32, 32), grey, np.uint8) for grey in range(24)]
+    feed = Feed(recipe_of(("sigma = 25", "sigma = 0")), arrays, workers=3)
+    for epoch in range(2):
+        batches = [feed.chunk(3 * epoch + step, number) for step in range(3) for number in range(feed.parts)]
+        shown = torch.cat([batch.noisy[:, 0, 0, 0] * 255 for batch in batches]).round().tolist()
+        assert sorted(shown) == list(range(24))
 
 
 def test_noise_once_stays_and_twice_is_independent(recipe_of, scene_of) -> None:

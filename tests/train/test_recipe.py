@@ -63,8 +63,8 @@ def test_a_wrong_key_or_value_is_told_with_its_line(old: str, new: str, line: in
 
 
 def test_what_is_not_toml_or_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"r.toml: not valid TOML: .*line 1"):
-        parse_recipe("[network", "r.toml")
+    with pytest.raises(RecipeError, match=r"r.toml: not valid TOML: .*line 2"):
+        parse_recipe("[network]\nname = 3 4\n", "r.toml")
     with pytest.raises(RecipeError, match="no such recipe"):
         read_recipe(tmp_path / "none.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")

@@ -78,6 +78,25 @@ def test_a_whole_batch_and_its_chunks_have_the_same_gradient(photos, recipe_of, 
             np.testing.assert_allclose(array, other[name], rtol=1e-4, atol=1e-6)
 
 
+def test_clips_the_gradient_and_follows_the_schedule(photos, recipe_of, tmp_path) -> None:
+    changes = [
+        ("steps = 150", 'steps = 40\nwarmup = 0.5\ndecay = "cosine"'),
+        ('kind = "adam"', 'kind = "sgd"'),
+    ]
+    start = train(recipe_of(*changes, ("lr = 0.01", "lr = 1e-30")), photos, run=tmp_path / "0", quiet=True)
+    moved = {}
+    for clip in ("", "clip = 1e-3"):
+        recipe = recipe_of(*changes, ("lr = 0.01", f"lr = 0.01\n{clip}"))
+        result = train(recipe, photos, run=tmp_path / f"run{clip}", quiet=True)
+        pairs = zip(result.operator.weights().values(), start.operator.weights().values(), strict=True)
+        moved[clip] = float(np.sqrt(sum(((a - b) ** 2).sum() for a, b in pairs)))
+    assert moved[""] > 1e-3
+    assert 0 < moved["clip = 1e-3"] <= 40 * 0.01 * 1e-3 * 1.01
+    rows = csv.DictReader((tmp_path / "run" / "log.csv").open())
+    rates = [float(r["lr"]) for r in rows if r["loss"]]
+    assert rates == pytest.approx([0.005, 0.01, 0.005, 0.0], abs=1e-5)
+
+
 def test_stops_early_and_keeps_the_best(photos, recipe_of, tmp_path) -> None:
     recipe = recipe_of(("every = 150", "every = 10\npatience = 2"), ("lr = 0.01", "lr = 0.01\n"),
                        ('kind = "adam"', 'kind = "sgd"'), ("lr = 0.01\n", "lr = 1e-12\n"))  # fmt: skip
@@ -97,15 +116,16 @@ def test_starts_from_other_weights_as_far_as_they_fit(photos, recipe_of, tmp_pat
     for start in (tmp_path / "grey", tmp_path / "grey.onnx"):
         recipe = recipe_of(*still, LEAN, ("widths", f'init = "{start}"\nwidths'))
         same = train(recipe, photos, run=tmp_path / "same", resume=False, threads=1)
-        assert "init: 11 of 11 arrays taken from" in capsys.readouterr().err
+        assert "init: 10 of 10 arrays taken from" in capsys.readouterr().err
         assert same.operator == grey.operator
-    recipe = recipe_of(*still, LEAN, ("widths", f'init = "{tmp_path / "grey"}"\nwidths'),
-                       ("lean-grey", "lean-colour"), ("crop = 32", 'crop = 32\ncolour = "colour"'))  # fmt: skip
+    start = f'init = "{tmp_path / "grey"}"'
+    to_colour = (("lean-grey", "lean-colour"), ("crop = 32", 'crop = 32\ncolour = "colour"'))
+    recipe = recipe_of(*still, LEAN, ("widths", f"{start}\nwidths"), *to_colour)
     colour = train(recipe, photos, run=tmp_path / "colour", threads=1)
-    assert "init: 9 of 11 arrays taken from" in (said := capsys.readouterr().err)
+    assert "init: 8 of 10 arrays taken from" in (said := capsys.readouterr().err)
     assert "; fresh: 2.weight, " in said
     mine, theirs = colour.operator.weights(), grey.operator.weights()
-    assert sum(np.array_equal(mine[name], theirs[name]) for name in mine) == 9
+    assert sum(np.array_equal(mine[name], theirs[name]) for name in mine) == 8
     with pytest.raises(RecipeError, match="no array of fitting name and shape"):
         train(
             recipe_of(("gain = 0.1", f'init = "{tmp_path / "grey"}"')), photos, run=tmp_path / "x", quiet=True
@@ -116,7 +136,7 @@ def test_batch_normalisation_is_trained_and_folded_on_freezing(photos, recipe_of
     net = (
         identity - chain(conv(1, 8), relu, conv(8, 8, bias=False), batch_norm(8), relu, conv(8, 1))
     ).initialise(0)
-    result = train(recipe_of(), photos, run=tmp_path, network=net, threads=2, quiet=True)
+    result = train(recipe_of(), photos, run=tmp_path, network=net, threads=1, quiet=True)
     (reached,) = result.psnr.values()
     assert reached > 20.2 + 3
     assert len(list(thaw(result.path).leaves())) < len(list(result.operator.leaves()))

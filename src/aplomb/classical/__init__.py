@@ -1,4 +1,4 @@
-"""Classical methods: the baselines that every network is compared with, and the noise level from one picture."""
+"""Classical methods: the baselines of every comparison, and the noise level from one picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from aplomb.classical.filters import (
     AdaptiveMedian,
     Denoiser,
     GaussianFilter,
-    HighPassClip,
     MeanFilter,
     MedianFilter,
     average,
@@ -15,6 +14,7 @@ from aplomb.classical.noise_level import estimate_poisson_gaussian, estimate_sig
 from aplomb.classical.restore import (
     BM3D,
     Bilateral,
+    HighPassClip,
     NonLocalMeans,
     TotalVariation,
     WaveletShrinkage,
@@ -37,7 +37,7 @@ BASELINES: dict[str, Denoiser] = {
         BM3D(),
     )
 }
-"""The denoisers by name, each called as ``method(image, sigma)``, in the order in which they are presented."""
+"""The denoisers by name, called as ``method(image, sigma)``, in the order of presentation."""
 
 __all__ = [
     "BASELINES",

@@ -14,8 +14,10 @@ __all__ = ["chart"]
 WIDTH, HEIGHT = 900, 420
 LEFT, RIGHT, TOP, BOTTOM = 48, 170, 30, 48
 """Margins; names are written to the right of their points."""
-LINE = 16
-"""Distance of two names, at least."""
+LETTER = 7.4
+"""Width of a letter, about."""
+Box = tuple[float, float, float, float]
+"""Left, right, top, bottom."""
 
 
 def chart(comparison: Comparison) -> str:
@@ -45,35 +47,53 @@ def chart(comparison: Comparison) -> str:
     drawn = []
     for decade in range(x0, x1 + 1):
         x = across(decade)
-        drawn.append(f'<line class=axis x1={x:.1f} x2={x:.1f} y1={TOP} y2={HEIGHT - BOTTOM} />')
-        drawn.append(f'<text class=tick x={x:.1f} y={HEIGHT - BOTTOM + 18} text-anchor=middle>{10.0**decade:g}</text>')
+        drawn.append(f"<line class=axis x1={x:.1f} x2={x:.1f} y1={TOP} y2={HEIGHT - BOTTOM} />")
+        drawn.append(
+            f"<text class=tick x={x:.1f} y={HEIGHT - BOTTOM + 18} text-anchor=middle>{10.0**decade:g}</text>"
+        )
     for tick in range(round((y1 - y0) / step) + 1):
         y = down(y0 + tick * step)
-        drawn.append(f'<line class=axis x1={LEFT} x2={WIDTH - RIGHT} y1={y:.1f} y2={y:.1f} />')
-        drawn.append(f'<text class=tick x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{y0 + tick * step:g}</text>')
-    drawn.append(f'<text class=tick x={(LEFT + WIDTH - RIGHT) / 2} y={HEIGHT - 8} text-anchor=middle>megapixels a second</text>')
+        drawn.append(f"<line class=axis x1={LEFT} x2={WIDTH - RIGHT} y1={y:.1f} y2={y:.1f} />")
+        drawn.append(
+            f"<text class=tick x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{y0 + tick * step:g}</text>"
+        )
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    title = "megapixels a second"
+    drawn.append(f"<text class=tick x={middle} y={HEIGHT - 8} text-anchor=middle>{title}</text>")
     drawn.append(f"<text class=tick x=12 y={TOP - 14}>PSNR (dB)</text>")
-    taken: list[tuple[float, float, float]] = []
+    taken: list[Box] = [(across(x) - 7, across(x) + 7, down(y) - 7, down(y) + 7) for _, _, x, y in points]
     for name, kind, speed, psnr in sorted(points, key=lambda p: -p[3]):
         x, y = across(speed), down(psnr)
-        label = _free(x + 9, y + 4, 7.2 * len(name), taken)
-        if abs(label - y - 4) > 3:
-            drawn.append(f'<line class=tie x1={x:.1f} y1={y:.1f} x2={x + 8:.1f} y2={label - 4:.1f} />')
+        left, base = _free(x, y, LETTER * len(name), taken)
+        if abs(base - 4 - y) > 3:
+            end = left - 2 if left > x else left + LETTER * len(name) + 2
+            drawn.append(f"<line class=tie x1={x:.1f} y1={y:.1f} x2={end:.1f} y2={base - 4:.1f} />")
         drawn.append(f"<circle class={kind} cx={x:.1f} cy={y:.1f} r=4.5 />")
-        drawn.append(f"<text x={x + 9:.1f} y={label:.1f}>{escape(name)}</text>")
+        place = f"x={left:.1f}" if left > x else f"x={left + LETTER * len(name):.1f} text-anchor=end"
+        drawn.append(f"<text {place} y={base:.1f}>{escape(name)}</text>")
     words = "Mean PSNR in dB over megapixels a second"
-    return f'<div class=wide><svg viewBox="0 0 {WIDTH} {HEIGHT}" width={WIDTH} role=img aria-label="{words}">\n' + "\n".join(drawn) + "\n</svg></div>"
+    return (
+        f'<div class=wide><svg viewBox="0 0 {WIDTH} {HEIGHT}" width={WIDTH} role=img aria-label="{words}">\n'
+        + "\n".join(drawn)
+        + "\n</svg></div>"
+    )
 
 
-def _free(x: float, y: float, width: float, taken: list[tuple[float, float, float]]) -> float:
-    """The height nearest to `y` at which a name of that width meets no other."""
-    for shift in sorted(range(-160, 161, 4), key=abs):
-        at = y + shift
-        if TOP + 10 <= at <= HEIGHT - BOTTOM and all(
-            abs(at - other) >= LINE or x + width < left or x > right for left, right, other in taken
-        ):
+def _free(x: float, y: float, width: float, taken: list[Box]) -> tuple[float, float]:
+    """Left end and base line of a name of that width: beside its point, as near as it meets nothing else."""
+    places = [(x + 10, y + 4)]
+    for shift in range(0, 200, 4):
+        places += [(left, y + 4 + way * shift) for way in (1, -1) for left in (x + 10, x - 10 - width)]
+    for left, base in places:
+        box = (left - 3, left + width + 3, base - 12, base + 4)
+        inside = box[0] >= LEFT and box[1] <= WIDTH and box[2] >= TOP - 8 and box[3] <= HEIGHT - BOTTOM + 4
+        if inside and not any(_meet(box, other) for other in taken):
             break
     else:
-        at = y
-    taken.append((x - 8, x + width, at))
-    return at
+        left, base = places[0]
+    taken.append((left - 3, left + width + 3, base - 12, base + 4))
+    return left, base
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]

@@ -59,10 +59,11 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A magnified part of one picture: the same region of the clean picture, the noisy one and every result.
+    """A magnified part of one picture: the same region, clean, noisy and as every method restores it.
 
-    `crops` are uint8, (h, w) or (h, w, 3), by method, "clean" and "noisy" first. `overview` is the whole clean
-    picture, reduced; `region` is (top, left, height, width) in pixels of the picture, whose size is `size`.
+    `crops` are uint8, (h, w) or (h, w, 3), by method, "clean" and "noisy" first. `overview` is the whole
+    clean picture, reduced; `region` is (top, left, height, width) in pixels of the picture, whose size,
+    height and width, is `size`.
     """
 
     picture: str
@@ -78,16 +79,17 @@ class Comparison:
 
     ``print(comparison)`` gives a plain table, a rich console one in colour.
 
-    >>> scores = [Score("noisy", "input", "a", 20.0, 0.5, 0.0, 100), Score("m", "given", "a", 30.0, 0.9, 0.5, 100)]
-    >>> [row.method for row in Comparison(tuple(scores)).rows]
-    ['noisy', 'm']
+    >>> noisy = Score("noisy", "input", "a.png", psnr=20.0, ssim=0.5, seconds=0.0, pixels=100)
+    >>> wiener = Score("wiener", "classical", "a.png", psnr=30.0, ssim=0.9, seconds=0.5, pixels=100)
+    >>> [row.method for row in Comparison((wiener, noisy)).rows]
+    ['noisy', 'wiener']
     """
 
     scores: tuple[Score, ...]
     noise: str = ""
     """The noise in words."""
     sigma: float = math.nan
-    """Noise level that the methods were told, standard deviation in the range 0..1; NaN: each picture's own."""
+    """Level that the methods were told, standard deviation in the range 0..1; NaN: each picture's own."""
     seed: int = 0
     protocol: tuple[str, ...] = ()
     """How it was measured, a sentence each."""
@@ -104,7 +106,7 @@ class Comparison:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """The noisy input, then the methods from the lowest mean PSNR to the highest, those that failed last."""
+        """The noisy input, then the methods from the lowest mean PSNR up; those that failed come last."""
         names = dict.fromkeys(score.method for score in self.scores)
         rows = [_mean([score for score in self.scores if score.method == name]) for name in names]
         return tuple(sorted(rows, key=lambda row: (row.kind != "input", math.isnan(row.psnr), row.psnr)))
@@ -144,7 +146,9 @@ class Comparison:
         0..1), seed, problem. What was not measured is empty. Raises OutputError if it cannot be written; the
         file appears whole or not at all.
         """
-        columns = "picture method kind psnr ssim seconds megapixels_per_second noise sigma seed problem".split()
+        columns = (
+            "picture method kind psnr ssim seconds megapixels_per_second noise sigma seed problem".split()
+        )
         lines: list[Sequence[Any]] = []
         for s in self.scores:
             speed = s.pixels / s.seconds / 1e6 if s.seconds > 0 else math.nan
@@ -156,9 +160,9 @@ class Comparison:
         with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
             writer.writerow(columns)
-            for *values, problem in lines:
+            for *measured, problem in lines:
                 same = (self.noise, _digits(self.sigma), self.seed)
-                writer.writerow([*map(_digits, values), *same, problem])
+                writer.writerow([*map(_digits, measured), *same, problem])
 
     def figure(self, path: Path, picture: str | int = 0, *, differences: bool = False) -> None:
         """Draw one example: the whole picture, and the same magnified part of it by every method.
@@ -200,7 +204,7 @@ def _mean(scores: Sequence[Score]) -> Row:
     good = [score for score in scores if not score.problem]
     problems = list(dict.fromkeys(score.problem for score in scores if score.problem))
     if problems and good:
-        problems = [f"failed on {len(scores) - len(good)} of {len(scores)} pictures: {problems[0]}"]
+        problems = [f"no result on {len(scores) - len(good)} of {len(scores)} pictures ({problems[0]})"]
     seconds = sum(score.seconds for score in good)
     ssims = [score.ssim for score in good if not math.isnan(score.ssim)]
     return Row(

@@ -40,8 +40,8 @@ SUFFIXES = (".png", ".pdf", ".svg", ".jpg", ".webp", ".tif")
 def detailed(image: NDArray[Any], side: int) -> Region:
     """The square of `side` pixels with the most detail, or as much of it as fits in the picture.
 
-    Detail is the root of the gradient's magnitude, so that fine texture counts beside a few strong edges, summed
-    over the square by a cumulative sum.
+    Detail is the root of the gradient's magnitude, so that fine texture counts beside a few strong edges,
+    summed over the square by a cumulative sum.
 
     >>> image = np.zeros((64, 64))
     >>> image[40:60, 8:24] = np.random.default_rng(0).random((20, 16))
@@ -56,7 +56,9 @@ def detailed(image: NDArray[Any], side: int) -> Region:
         np.hypot(grey[2:, 1:-1] - grey[:-2, 1:-1], grey[1:-1, 2:] - grey[1:-1, :-2], dtype=np.float32)
     )
     total = np.pad(detail, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    inside = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
+    inside = (
+        total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
+    )
     top, left = np.unravel_index(np.argmax(inside), inside.shape)
     return int(top), int(left), height, width
 
@@ -82,8 +84,8 @@ def reduced(image: Bytes) -> Bytes:
 
 def difference(crop: Bytes, clean: Bytes) -> Bytes:
     """(crop - clean) enlarged by `GAIN` around middle grey."""
-    signed = GAIN * (crop.astype(np.int16) - clean)
-    return np.clip(128 + signed, 0, 255).astype(np.uint8)
+    enlarged: Bytes = np.clip(128 + GAIN * (crop.astype(np.int16) - clean), 0, 255).astype(np.uint8)
+    return enlarged
 
 
 def pick(comparison: Comparison, picture: str | int) -> Example:
@@ -97,7 +99,7 @@ def pick(comparison: Comparison, picture: str | int) -> Example:
 
 
 def captions(comparison: Comparison, example: Example) -> list[tuple[str, str, bool]]:
-    """Every panel in the order of the rows: name, numbers, and whether it has the highest PSNR of the picture."""
+    """Every panel in the order of the rows: name, numbers, whether its PSNR is the highest."""
     order = [row.method for row in comparison.rows if row.method in example.crops]
     found = {name: comparison.score(name, example.picture) for name in order}
     values = [score.psnr for score in found.values() if score is not None and score.kind != "input"]
@@ -120,28 +122,45 @@ def draw(
 
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in SUFFIXES:
-        raise OutputError(f"{path}: a figure is not written as {suffix or 'a file without suffix'!r}; give one of {', '.join(SUFFIXES)}")
+        raise OutputError(
+            f"{path}: a figure is not written as {suffix or 'a file without suffix'!r}; "
+            f"give one of {', '.join(SUFFIXES)}"
+        )
     example = pick(comparison, picture)
     panels = captions(comparison, example)
     side, columns = _layout(len(panels) + 1)
     rows = math.ceil((len(panels) + 1) / columns)
+    # whole dots for a pixel, so that pixels are seen as they are; the overview takes what room there is
+    clean, overview = example.crops["clean"].shape[:2], example.overview.shape[:2]
+    zoom = max(1, side // max(clean))
+    small = side / max(overview)
+    deep = math.ceil(min(side, max(zoom * clean[0], small * overview[0])))
     width = columns * side + (columns + 1) * GAP
-    height = TITLE + rows * (side + CAPTION) + GAP
+    height = TITLE + rows * (deep + CAPTION) + GAP
     figure = Figure(figsize=(width / DOTS, height / DOTS), dpi=DOTS, facecolor="white")
     FigureCanvasAgg(figure)
-    what = f"differences to the clean picture, {GAIN} times enlarged around grey" if differences else "magnified part"
+    what = (
+        f"differences to the clean picture, {GAIN} times enlarged around grey"
+        if differences
+        else "magnified part"
+    )
     title = f"{example.picture}: {comparison.noise}"
-    figure.text(GAP / width, 1 - 22 / height, _short(title, width / 11), fontsize=10, weight="bold", color=INK, va="center")
+    figure.text(
+        GAP / width,
+        1 - 22 / height,
+        _short(title, width / 11),
+        fontsize=10,
+        weight="bold",
+        color=INK,
+        va="center",
+    )
     figure.text(GAP / width, 1 - 42 / height, _place(example, what), fontsize=7.5, color=FAINT, va="center")
 
     def panel(number: int, image: Bytes, magnified: bool, name: str, numbers: str, first: bool) -> Any:
         row, column = divmod(number, columns)
-        left, top = GAP + column * (side + GAP), TITLE + row * (side + CAPTION)
-        # whole dots for a pixel, so that pixels are seen as they are
-        zoom = side / max(image.shape[:2])
-        zoom = max(1, math.floor(zoom)) if magnified else zoom
-        tall, wide = (min(side, zoom * n) for n in image.shape[:2])
-        x, y = left + (side - wide) // 2, top + (side - tall) // 2
+        left, top = GAP + column * (side + GAP), TITLE + row * (deep + CAPTION)
+        tall, wide = (max(1, min(side, round((zoom if magnified else small) * n))) for n in image.shape[:2])
+        x, y = left + (side - wide) // 2, top + (deep - tall) // 2
         axes = figure.add_axes((x / width, 1 - (y + tall) / height, wide / width, tall / height))
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, aspect="auto",
                     interpolation="nearest" if magnified else "antialiased")  # fmt: skip
@@ -151,12 +170,23 @@ def draw(
             edge.set(edgecolor=ACCENT if first else "#c4c8ce", linewidth=1.6 if first else 0.6)
         ink = ACCENT if first else INK
         for line, text, size, weight in ((12, name, 7.5, "bold"), (29, numbers, 7, "normal")):
-            place = ((left + side / 2) / width, 1 - (top + side + line) / height)
-            figure.text(*place, _short(text, side / 7.5), fontsize=size, weight=weight, color=ink, ha="center", va="center")
+            place = ((left + side / 2) / width, 1 - (top + deep + line) / height)
+            figure.text(
+                *place,
+                _short(text, side / 7.5),
+                fontsize=size,
+                weight=weight,
+                color=ink,
+                ha="center",
+                va="center",
+            )
         return axes
 
-    whole = panel(0, example.overview, False, "whole picture", f"{example.size[1]} x {example.size[0]} pixels", False)
-    _frame(whole, example)
+    whole = panel(
+        0, example.overview, False, "whole picture", f"{example.size[1]} x {example.size[0]} pixels", False
+    )
+    if example.region[2:] != example.size:
+        _frame(whole, example)
     for number, (name, numbers, first) in enumerate(panels, 1):
         crop = example.crops[name]
         shown = difference(crop, example.crops["clean"]) if differences and name != "clean" else crop

@@ -18,8 +18,8 @@ _PACKAGES = "numpy scipy scikit-image PyWavelets bm3d onnxruntime openvino".spli
 def about(call: str = "", command: str | None = None) -> dict[str, str]:
     """Command, date, machine and versions, by name.
 
-    `command` is what was typed; if it is None, it is the line that started the program ``aplomb``, and `call` in
-    any other program.
+    `command` is what was typed; if it is None, it is the line that started the program ``aplomb``, and
+    `call` in any other program.
 
     >>> list(about("aplomb.compare(...)"))
     ['command', 'date', 'machine', 'software']

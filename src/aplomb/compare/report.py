@@ -1,4 +1,4 @@
-"""The comparison as one HTML page that needs nothing else: no script, no style sheet, no picture from outside."""
+"""The comparison as one HTML page that needs nothing else: no script, no style or picture from outside."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,45 +24,7 @@ __all__ = ["page"]
 SHOWN = 8
 """Pictures of which magnified parts are on the page."""
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --faint: #5a626d; --line: #d5d9df; --paper: #fff; --wash: #f3f5f7;
-  --best: #0b6e4f; --bar: #bfe3d4; --bad: #a3333d; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --faint: #9aa4b0; --line: #363d46; --paper: #14171b;
-  --wash: #1d2228; --best: #6fd3ab; --bar: #1d4d3d; --bad: #ef8a93; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI",
-  Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
-h1 { font-size: 1.55rem; margin: 0; line-height: 1.25; overflow-wrap: anywhere; }
-h2 { font-size: 1.1rem; margin: 2.2em 0 .6em; }
-h3 { font-size: 1rem; margin: 1.6em 0 .5em; overflow-wrap: anywhere; }
-p, ul { max-width: 80ch; } p.lead { color: var(--faint); margin: .3em 0 0; } ul { padding-left: 1.2em; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 600; color: var(--faint); border-bottom: 2px solid var(--line); }
-th, td { padding: 5px 14px 5px 0; white-space: nowrap; } tbody tr { border-bottom: 1px solid var(--line); }
-.n { text-align: right; } td.best { color: var(--best); font-weight: 700; } td.reason { color: var(--bad); white-space: normal; }
-tr.input td, .faint { color: var(--faint); }
-td.bar { padding-right: 0; } td.bar i { display: inline-block; height: 11px; background: var(--bar); margin-right: 8px;
-  border-right: 2px solid var(--best); min-width: 2px; }
-.crops { display: grid; gap: 16px 14px; }
-figure { margin: 0; } figcaption { font-size: .84rem; line-height: 1.35; margin-top: 4px; }
-figcaption b { overflow-wrap: anywhere; } figcaption span { color: var(--faint); font-variant-numeric: tabular-nums; }
-figure.best b, figure.best span { color: var(--best); } figure.best .pixels { outline: 2px solid var(--best); }
-.pixels { background-size: 100% 100%; background-color: var(--wash); image-rendering: pixelated; cursor: pointer;
-  outline: 1px solid var(--line); }
-.pixels img { display: block; width: 100%; image-rendering: pixelated; -webkit-user-drag: none; user-select: none; }
-.pixels:active img { opacity: 0; } .whole { position: relative; cursor: default; background: none; outline: 0; }
-.whole img { image-rendering: auto; } .whole:active img { opacity: 1; }
-.whole i { position: absolute; border: 2px solid #d1495b; box-shadow: 0 0 0 1px #fff; }
-summary { cursor: pointer; margin: 1em 0; } svg text { fill: var(--ink); font-size: 13px; }
-svg .axis { stroke: var(--line); } svg .tick { fill: var(--faint); font-size: 12px; }
-svg .classical { fill: var(--faint); } svg .network, svg .given { fill: var(--best); } svg .tie { stroke: var(--line); }
-code { background: var(--wash); padding: 2px 6px; border-radius: 3px; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 0; } dt { color: var(--faint); }
-dd { margin: 0; overflow-wrap: anywhere; }
-@media print { details { display: none; } main { max-width: none; padding: 0; } h2, figure, tr { break-inside: avoid; } }
-"""
+STYLE = Path(__file__).with_name("style.css")
 
 
 def page(comparison: Comparison) -> str:
@@ -72,11 +35,9 @@ def page(comparison: Comparison) -> str:
     >>> "&lt;a&gt;.png" in text, "<a>" in text
     (True, False)
     """
-    title = f"Denoising compared: {heading(comparison)}"
-    pictures = len(comparison.pictures)
-    count = f"{pictures} pictures, seed {comparison.seed}" if pictures > 1 else f"seed {comparison.seed}"
+    subject = escape(heading(comparison))
     sections = [
-        f"<h1>Denoising compared</h1>\n<p class=lead>{escape(heading(comparison))}, {count}</p>",
+        f"<h1>Denoising compared</h1>\n<p class=lead>{subject}, seed {comparison.seed}</p>",
         _scores(comparison),
         _section("Quality and speed", chart(comparison)),
         _examples(comparison),
@@ -84,11 +45,12 @@ def page(comparison: Comparison) -> str:
         _section("How it was measured", _list(comparison.protocol)),
         _section("Where it was measured", _about(comparison)),
     ]
+    style = STYLE.read_text(encoding="utf-8") + _backgrounds(comparison)
     body = "\n".join(section for section in sections if section)
     return (
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
         '<meta name=viewport content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}{_backgrounds(comparison)}</style>\n</head>\n"
+        f"<title>Denoising compared: {subject}</title>\n<style>\n{style}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -108,7 +70,7 @@ def _scores(comparison: Comparison) -> str:
     high = max((row.psnr for row in rows if math.isfinite(row.psnr)), default=0.0)
     lines = []
     for number, row in enumerate(rows):
-        name, kind, *numbers = cells(row)
+        name, kind, *numbers = cells(comparison, row)
         drawn = [f"<td>{escape(name)}</td><td class=faint>{escape(kind)}</td>"]
         if row.problem and not row.pictures:
             drawn.append(f"<td class=reason colspan=5>{escape(row.problem)}</td>")
@@ -138,7 +100,8 @@ def _bar(row: Row, noisy: float, high: float) -> str:
     if row.kind == "input" or not math.isfinite(row.psnr) or high <= noisy:
         return ""
     gain = row.psnr - noisy
-    return f'<i style="width:{160 * max(0.0, gain / (high - noisy)):.0f}px"></i>{gain:+.2f} dB'
+    bar = f'<i style="width:{160 * gain / (high - noisy):.0f}px"></i>' if gain > 0 else ""
+    return f"{bar}{gain:+.2f} dB"
 
 
 def _examples(comparison: Comparison) -> str:
@@ -150,8 +113,8 @@ def _examples(comparison: Comparison) -> str:
         errors = _grid(comparison, example, number, differences=True)
         parts.append(
             f"<h3>{escape(example.picture)} <span class=faint>{words}</span></h3>\n{grid}\n"
-            f"<details><summary>Differences to the clean picture, {GAIN} times enlarged around grey</summary>\n"
-            f"{errors}\n</details>"
+            f"<details><summary>Differences to the clean picture, {GAIN} times enlarged around grey"
+            f"</summary>\n{errors}\n</details>"
         )
     if not parts:
         return ""
@@ -174,7 +137,8 @@ def _grid(comparison: Comparison, example: Example, number: int, *, differences:
         image = _image(difference(crop, clean) if differences else crop, f"{name}, {numbers}".strip(", "))
         figures.append(
             f"<figure{' class=best' if first else ''}><div class='pixels p{number}'>{image}</div>"
-            f"<figcaption><b>{escape(name)}</b><br><span>{escape(numbers) or 'reference'}</span></figcaption></figure>"
+            f"<figcaption><b>{escape(name)}</b><br><span>{escape(numbers) or 'reference'}</span>"
+            "</figcaption></figure>"
         )
     # whole dots for a pixel, so that pixels are seen as they are
     side = max(clean.shape[:2])
@@ -206,7 +170,9 @@ def _backgrounds(comparison: Comparison) -> str:
 
 def _image(image: Bytes, words: str) -> str:
     height, width = image.shape[:2]
-    return f'<img src="{_uri(image)}" width={width} height={height} style="height:auto" alt="{escape(words)}">'
+    return (
+        f'<img src="{_uri(image)}" width={width} height={height} style="height:auto" alt="{escape(words)}">'
+    )
 
 
 def _uri(image: Bytes) -> str:
@@ -215,7 +181,7 @@ def _uri(image: Bytes) -> str:
 
     out = io.BytesIO()
     colours = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    imsave(out, colours[..., :3], format="png", metadata={"Software": None})
+    imsave(out, colours[..., :3], format="png")
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
@@ -230,7 +196,9 @@ def _per_picture(comparison: Comparison) -> str:
         for picture in comparison.pictures:
             scores = [comparison.score(row.method, picture) for row in rows]
             values = [math.nan if s is None else float(getattr(s, key)) for s in scores]
-            rivals = [v for v, row in zip(values, rows, strict=True) if row.kind != "input" and not math.isnan(v)]
+            rivals = [
+                v for v, row in zip(values, rows, strict=True) if row.kind != "input" and not math.isnan(v)
+            ]
             top = shown(max(rivals, default=math.nan))
             lines.append(_line(picture, [shown(v) for v in values], top, rows))
         means = [float(getattr(row, key)) for row in rows]
@@ -254,8 +222,8 @@ def _line(name: str, values: list[str], top: str, rows: list[Row]) -> str:
 def _about(comparison: Comparison) -> str:
     if not comparison.about:
         return ""
-    entries = [
-        f"<dt>{escape(key)}</dt><dd>{f'<code>{escape(text)}</code>' if key == 'command' else escape(text)}</dd>"
-        for key, text in comparison.about.items()
-    ]
+    entries = []
+    for key, text in comparison.about.items():
+        shown = f"<code>{escape(text)}</code>" if key == "command" else escape(text)
+        entries.append(f"<dt>{escape(key)}</dt><dd>{shown}</dd>")
     return "<dl>\n" + "\n".join(entries) + "\n</dl>"

@@ -7,7 +7,8 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ Noise = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 WARM = 64
 """Side of the part of a picture on which a method runs first, untimed."""
 QUICK, PATIENT = 0.5, 10.0
-"""Seconds in all below which a run is repeated, up to three times; more for networks: an engine may compile first."""
+"""Seconds within which a run is repeated, up to three times; networks: an engine may compile first."""
 EXAMPLES = 24
 """Pictures of which magnified parts are kept."""
 
 PROTOCOL = (
-    "Noise is drawn with the seed for each picture (so a picture has the same noise alone and in a set), added "
-    "in the range 0..1 and not clipped; every method gets the same noisy picture, in float.",
+    "Noise is drawn with the seed for each picture (so a picture has the same noise alone and in a set), "
+    "added in the range 0..1 and not clipped; every method gets the same noisy picture, in float.",
     "Results are clipped to 0..1 and rounded to 8 bits; the row of the noisy picture is the input as it is.",
     "PSNR with peak 1.0, the true range, over the whole picture and all channels; SSIM with an 11-pixel "
     "Gaussian window of standard deviation 1.5. Over several pictures the mean of the values is given.",
@@ -73,11 +74,11 @@ def compare(
         method is told it.
     methods
         Names of classical methods and of shipped networks, paths of ONNX files, models, or functions
-        ``f(image, sigma)`` on floats in 0..1. None takes all classical ones, and of the shipped networks those
-        that are made for as many channels as the picture has.
+        ``f(image, sigma)`` on floats in 0..1. None takes all classical ones, and of the shipped networks
+        those that are made for as many channels as the picture has.
     noise
-        Another noise, ``noise(image, rng)``, as `aplomb.degrade.noise.noise` makes them. Methods are then told
-        `sigma`, or if that is None the root of the mean square of the noise that was drawn.
+        Another noise, ``noise(image, rng)``, as `aplomb.degrade.noise.noise` makes them. Methods are then
+        told `sigma`, or if that is None the root of the mean square of the noise that was drawn.
     seed
         Seed of the noise, not negative.
     without
@@ -108,12 +109,14 @@ def compare(
     >>> clean = np.tile(np.linspace(0.2, 0.8, 64), (64, 1))
     >>> result = compare({"ramp": clean}, 25 / 255, [blur], seed=1)
     >>> for row in result.rows:
-    ...     print(f"{row.method} {row.psnr:.1f} dB")
-    noisy 20.2 dB
-    blur 23.5 dB
+    ...     print(f"{row.method} {row.psnr:.0f} dB")
+    noisy 20 dB
+    blur 24 dB
     """
     if sigma is None and noise is None:
-        raise BadInput("compare needs sigma, the standard deviation of the noise in the range 0..1, or a noise")
+        raise BadInput(
+            "compare needs sigma, the standard deviation of the noise in the range 0..1, or a noise"
+        )
     if sigma is not None and not 0 < sigma <= 1:
         hint = f"; for 8-bit grey levels give {sigma:g} / 255" if 1 < sigma <= 255 else ""
         raise BadInput(f"asked for noise of standard deviation {sigma:g}, found outside 0..1{hint}")
@@ -124,7 +127,7 @@ def compare(
     if noise is None:
         from aplomb.degrade.noise import noise as make
 
-        drawn: Noise = make("gaussian", sigma=sigma)
+        drawn: Noise = make("gaussian", sigma=float(sigma or 0))
         words = f"Gaussian noise of standard deviation {255 * float(sigma or 0):.4g} of 255"
     else:
         drawn, words = noise, f"noise {getattr(noise, '__name__', None) or noise!r}"
@@ -134,6 +137,8 @@ def compare(
         work.source(name, load)
     if work.first_error is not None and not work.scores:
         raise work.first_error
+    if not methods:
+        work.pair()
     return Comparison(
         scores=tuple(work.scores),
         noise=words,
@@ -237,6 +242,19 @@ class _Work:
                 self.warm[key] = (time.perf_counter() - start) / (part.shape[0] * part.shape[1])
         return self.warm[key]
 
+    def pair(self) -> None:
+        """In a set of grey and colour pictures the two usual networks are one method, each has its own."""
+        from aplomb.restore.denoise import USUAL
+
+        usual = [name for name in USUAL.values() if any(name == score.method for score in self.scores)]
+        if len(usual) > 1:
+            name = " / ".join(usual)
+            self.scores = [replace(s, method=name) if s.method in usual else s for s in self.scores]
+            self.examples = [
+                replace(e, crops={name if key in usual else key: crop for key, crop in e.crops.items()})
+                for e in self.examples
+            ]
+
     def advance(self, steps: int) -> None:
         """Tell the progress."""
         self.done += steps
@@ -281,16 +299,16 @@ def _sources(images: Any) -> list[tuple[str, Callable[[], Any]]]:
     from aplomb.data import find_pictures
 
     if isinstance(images, Mapping):
-        return [(str(name), lambda value=value: _opened(value)) for name, value in images.items()]
+        return [(str(name), partial(_opened, value)) for name, value in images.items()]
     several = isinstance(images, Sequence) and not isinstance(images, str)
     found: list[tuple[str, Callable[[], Any]]] = []
     for item in images if several else [images]:
         if isinstance(item, (str, os.PathLike)):
             for path in find_pictures(item):
-                found.append((_free(path, {name for name, _ in found}), lambda path=path: read(path)))
+                found.append((_free(path, {name for name, _ in found}), partial(read, path)))
         else:
             number = f" {len(found) + 1}" if several and len(images) > 1 else ""
-            found.append((f"picture{number}", lambda item=item: item))
+            found.append((f"picture{number}", partial(_opened, item)))
     if not found:
         raise BadInput("compare was given no picture; give an array, a file or a folder")
     return found

@@ -23,9 +23,9 @@ def heading(comparison: Comparison) -> str:
     return f"{subject}, {comparison.noise}"
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(comparison: Comparison, row: Row) -> tuple[str, ...]:
     """The columns of a row; a dash for what was not measured."""
-    kind = f"{row.kind}, {row.detail}" if row.detail else row.kind
+    kind = ", ".join(part for part in (row.kind, row.detail, coverage(comparison, row)) if part)
     return (row.method, kind, decibels(row.psnr), similarity(row.ssim), seconds(row.seconds), speed(row))
 
 
@@ -61,7 +61,9 @@ def best(comparison: Comparison) -> dict[str, set[int]]:
             i: round(value, digits)
             for i, row in enumerate(rows)
             # a mean over fewer pictures is no rival
-            if row is not None and not math.isnan(value := getattr(row, key)) and not coverage(comparison, row)
+            if row is not None
+            and not math.isnan(value := getattr(row, key))
+            and not coverage(comparison, row)
         }
         top = max(values.values(), default=math.nan)
         found[key] = {i for i, value in values.items() if value == top}
@@ -77,9 +79,8 @@ def coverage(comparison: Comparison, row: Row) -> str:
 def remarks(comparison: Comparison) -> list[str]:
     """Problems of methods, means that do not compare, and notes: a line each."""
     lines = [f"{row.method}: {row.problem}" for row in comparison.rows if row.problem]
-    for row in comparison.rows:
-        if not row.problem and (part := coverage(comparison, row)):
-            lines.append(f"{row.method}: {part}, so its means do not compare with the others'")
+    if any(coverage(comparison, row) for row in comparison.rows):
+        lines.append("means over some of the pictures do not compare with means over all")
     return lines + list(comparison.notes)
 
 
@@ -87,13 +88,14 @@ def plain(comparison: Comparison) -> str:
     """Aligned with blanks.
 
     >>> from aplomb.compare.comparison import Comparison, Score
-    >>> print(plain(Comparison((Score("noisy", "input", "a.png", 20.17, 0.4321, 0.0, 100),), "Gaussian noise")))
+    >>> noisy = Score("noisy", "input", "a.png", 20.17, 0.4321, 0.0, 100)
+    >>> print(plain(Comparison((noisy,), "Gaussian noise")))
     a.png, Gaussian noise
     Method  Kind   PSNR (dB)    SSIM  Seconds  Mpixel/s
     ---------------------------------------------------
     noisy   input      20.17  0.4321        -         -
     """
-    lines = [COLUMNS, *map(cells, comparison.rows)]
+    lines = [COLUMNS, *(cells(comparison, row) for row in comparison.rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     drawn = []
     for line in lines:
@@ -110,12 +112,17 @@ def coloured(comparison: Comparison) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=Text(heading(comparison), style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(
+        title=Text(heading(comparison), style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for i, title in enumerate(COLUMNS):
         drawn.add_column(title, justify="left" if i < 2 else "right", overflow="fold")
     tops = best(comparison)
     for i, row in enumerate(comparison.rows):
-        shown = [Text(cell) for cell in cells(row)]
+        shown = [Text(cell) for cell in cells(comparison, row)]
         for column, key in ((2, "psnr"), (3, "ssim"), (5, "megapixels_per_second")):
             if i in tops[key]:
                 shown[column].stylize("bold green")

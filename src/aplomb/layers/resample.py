@@ -274,12 +274,14 @@ class PixelUnshuffle(_Resampling):
         return torch.nn.functional.pixel_unshuffle(x, self.factor)
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
-        # SpaceToDepth counts blocks first and channels last, so each channel goes alone, as a picture of the batch.
-        # (A permutation of channels behind it would do too, but OpenVINO 2026.4 fuses one wrongly into a convolution.)
+        # SpaceToDepth counts blocks first and channels last, so each channel goes alone, as a picture of the
+        # batch. (A permutation of channels behind it would do too, but OpenVINO 2026.4 fuses one wrongly into
+        # a convolution.)
         def body(g: GraphWriter, x: str) -> str:
-            alone = g.node("Reshape", [x, g.constant(np.array([-1, 1, 0, 0], np.int64))])
-            deep = g.node("SpaceToDepth", [alone], blocksize=self.factor)
-            return g.node("Reshape", [deep, g.constant(np.array([-1, shape[1] * self.factor**2, 0, 0], np.int64))])
+            channels = (1, self._output_shape(shape)[1])
+            alone, together = (g.constant(np.array([-1, c, 0, 0], np.int64)) for c in channels)
+            deep = g.node("SpaceToDepth", [g.node("Reshape", [x, alone])], blocksize=self.factor)
+            return g.node("Reshape", [deep, together])
 
         return graph.function("PixelUnshuffle", [x], body, factor=self.factor)
 

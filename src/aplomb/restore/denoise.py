@@ -106,6 +106,8 @@ def denoise(
     elif card.task != "denoise":
         notes.append(f"{chosen.name} is made for the task {card.task or 'unknown'!r}, not for denoising")
 
+    if precision != "f32":
+        notes.append(_loss(chosen, precision))
     runner = open_engine(chosen, engine, precision, threads)
     halo, multiple, values = _facts(chosen)
     layout = plan(
@@ -161,6 +163,15 @@ def _levels(planes: NDArray[np.float32], sigma: float | Sequence[float] | None) 
     if (levels > 1).any():
         raise BadInput(f"sigma is {sigma}, which is more than the whole range 0..1; for 8-bit grey levels divide by 255")
     return np.broadcast_to(levels, len(planes)).copy()
+
+
+def _loss(model: Model, precision: Precision) -> str:
+    """What the card says about a precision."""
+    measured = (model.card.metrics if model.card else {}).get(f"loss of {precision}", {}).get("loss_db")
+    if not measured:
+        return f"what {precision} loses against f32 was not measured for {model.name}"
+    losses = ", ".join(f"{loss:.3f} dB at {level}" for level, loss in measured.items())
+    return f"{precision} loses {losses} of 255 against f32, measured on other pictures (see its card)"
 
 
 def _facts(model: Model) -> tuple[int | None, int, float]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["PictureSet", "generator", "order"]
+__all__ = ["PictureSet", "floats", "generator", "order"]
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -63,7 +63,7 @@ class PictureSet:
     ) -> None:
         kept = [_at_least(a, side) for a in arrays]
         if any(a.dtype != np.uint8 for a in kept):
-            kept = [_floats(a) for a in kept]
+            kept = [floats(a) for a in kept]
         self.heights = torch.tensor([a.shape[1] for a in kept])
         self.widths = torch.tensor([a.shape[2] for a in kept])
         sizes = self.heights * self.widths
@@ -109,6 +109,11 @@ def _at_least(array: NDArray[Any], side: int) -> NDArray[Any]:
     return array
 
 
-def _floats(array: NDArray[Any]) -> NDArray[np.float32]:
+def floats(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Pixel values as float32: integers are divided by their white level, floats are taken as they are.
+
+    >>> floats(np.array([0, 65535], np.uint16)).tolist()
+    [0.0, 1.0]
+    """
     white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
     return array.astype(np.float32) / np.float32(white)

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from aplomb.classical.noise_level import estimate_sigma
 from aplomb.errors import RecipeError
-from aplomb.train.crops import PictureSet, generator, order
+from aplomb.train.crops import PictureSet, floats, generator, order
 from aplomb.train.losses import Batch
-from aplomb.train.noise import estimate_sigma, noisy
+from aplomb.train.noise import noisy
 from aplomb.train.recipe import Recipe
 
 __all__ = ["Feed"]
@@ -89,8 +90,7 @@ class Feed:
 
     def _corrupt(self, index: int, array: NDArray[Any]) -> NDArray[Any]:
         draw = generator(self.recipe.run.seed, STORED, index)
-        white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
-        clean = torch.from_numpy(array.astype(np.float32) / np.float32(white))[None]
+        clean = torch.from_numpy(floats(array))[None]
         # two draws at one level, where the loss takes pairs
         part = self.recipe.noise
         y, level = noisy(clean.repeat(1, 2, 1, 1) if self.twice else clean, part, draw, draw)
@@ -102,9 +102,8 @@ class Feed:
     ) -> list[NDArray[Any]]:
         sigma = self.recipe.loss.sigma
         for index, array in enumerate(arrays):
-            white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
-            values = torch.from_numpy(array.astype(np.float32) / np.float32(white))
-            self.levels[index] = estimate_sigma(values) if sigma is None else sigma / 255
+            planes = floats(array).transpose(1, 2, 0)
+            self.levels[index] = estimate_sigma(planes) if sigma is None else sigma / 255
         if not self.twice:
             return list(arrays)
         if [a.shape for a in arrays] != [a.shape for a in pairs]:

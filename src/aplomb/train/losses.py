@@ -48,6 +48,8 @@ def loss(
         return error.abs().mean()
     if part.kind == "charbonnier":  # Charbonnier et al., ICIP 1994
         return (error * error + 1e-6).sqrt().mean()
+    if part.kind == "psnr":  # the mean PSNR itself, up to sign and factor; as in Chen et al., NAFNet, ECCV 2022
+        return (error.square().mean((1, 2, 3)) + 1e-5).log().mean()
     return (error * error).mean()  # mse, and noise2noise: Lehtinen et al., ICML 2018
 
 

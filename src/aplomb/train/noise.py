@@ -1,4 +1,4 @@
-"""Noise drawn in torch, on the device, a level for each piece."""
+"""Noise drawn in torch, on the device, a level for each piece: the laws of `aplomb.degrade.noise`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from aplomb.train.recipe import NoisePart, Range
 
-__all__ = ["draw_levels", "estimate_sigma", "noisy"]
+__all__ = ["draw_levels", "noisy"]
 
 
 def draw_levels(value: Range | None, count: int, law: str, draw: torch.Generator) -> Tensor:
@@ -32,7 +32,7 @@ def noisy(
         poisson           y = Poisson(peak x) / peak
         poisson-gaussian  y = Poisson(peak x) / peak + sigma n
         speckle           y = x + sigma x n
-        salt-and-pepper   y = 0 or 1 with probability amount / 2 each, else x
+        salt-and-pepper   y = 0 or 1 with probability fraction / 2 each, else x
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def noisy(
     n = len(clean)
     sigma = (draw_levels(part.sigma, n, part.law, draw) / 255).to(clean.device)
     peak = draw_levels(part.peak, n, part.law, draw).to(clean.device)
-    amount = draw_levels(part.amount, n, part.law, draw).to(clean.device)
+    fraction = draw_levels(part.fraction, n, part.law, draw).to(clean.device)
 
     def normal() -> Tensor:
         return torch.randn(clean.shape, generator=device_draw, device=clean.device)
@@ -79,21 +79,6 @@ def noisy(
         return clean + sigma * clean * normal(), power((sigma * clean) ** 2)
     if part.kind == "salt-and-pepper":
         u = torch.rand(clean.shape, generator=device_draw, device=clean.device)
-        y = torch.where(u < amount / 2, 0.0, torch.where(u > 1 - amount / 2, 1.0, clean))
-        return y, power((clean**2 + (1 - clean) ** 2) * amount / 2)
+        y = torch.where(u < fraction / 2, 0.0, torch.where(u > 1 - fraction / 2, 1.0, clean))
+        return y, power((clean**2 + (1 - clean) ** 2) * fraction / 2)
     return clean, torch.zeros_like(sigma)
-
-
-def estimate_sigma(picture: Tensor) -> float:
-    """Standard deviation of white Gaussian noise in a picture (C, H, W), in its range.
-
-    The median of the absolute diagonal details of the Haar transform, divided by 0.6745.
-    Reference: Donoho and Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
-
-    >>> noise = 0.1 * torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(0))
-    >>> round(estimate_sigma(0.5 + noise), 2)
-    0.1
-    """
-    x = picture[:, : picture.shape[1] // 2 * 2, : picture.shape[2] // 2 * 2]
-    detail = (x[:, ::2, ::2] - x[:, 1::2, ::2] - x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 2
-    return float(detail.abs().median() / 0.6745)

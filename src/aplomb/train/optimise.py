@@ -154,7 +154,7 @@ def learning_rate(step: int, total: int, part: SchedulePart) -> float:
     --------
     >>> part = SchedulePart(steps=100, warmup=0.1, decay="cosine", final=0.0)
     >>> [round(learning_rate(s, 100, part), 2) for s in (0, 9, 55, 99)]
-    [0.1, 1.0, 0.5, 0.0]
+    [0.1, 1.0, 0.48, 0.0]
     """
     warm = part.warmup * total
     if step + 1 <= warm:

@@ -94,7 +94,7 @@ class NoisePart(Part):
     """Standard deviation in 8-bit grey levels: Gaussian, also of Poisson-Gaussian; speckle at white."""
     peak: Range | None = None
     """Photons at white: Poisson, Poisson-Gaussian."""
-    amount: Range | None = None
+    fraction: Range | None = None
     """Share of pixels hit, 0..1: salt and pepper."""
     law: Literal["uniform", "log-uniform"] = "uniform"
     once: bool = False
@@ -104,9 +104,9 @@ class NoisePart(Part):
     def _complete(self) -> NoisePart:
         needs = {
             "gaussian": ("sigma",), "speckle": ("sigma",), "poisson": ("peak",), "none": (),
-            "poisson-gaussian": ("sigma", "peak"), "salt-and-pepper": ("amount",),
+            "poisson-gaussian": ("sigma", "peak"), "salt-and-pepper": ("fraction",),
         }[self.kind]  # fmt: skip
-        for name in ("sigma", "peak", "amount"):
+        for name in ("sigma", "peak", "fraction"):
             value = getattr(self, name)
             if (value is not None) != (name in needs):
                 raise ValueError(f"noise {self.kind!r} {'needs' if value is None else 'takes no'} {name!r}")
@@ -121,7 +121,7 @@ class NoisePart(Part):
 class LossPart(Part):
     """[loss]."""
 
-    kind: Literal["mse", "l1", "charbonnier", "sure", "noise2noise", "neighbour2neighbour"] = "mse"
+    kind: Literal["mse", "l1", "charbonnier", "psnr", "sure", "noise2noise", "neighbour2neighbour"] = "mse"
     sigma: Level | None = None
     """Of pictures that are noisy already, in 8-bit grey levels; estimated from each if not given."""
     gamma: Level = 1.0
@@ -210,7 +210,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _agree(self) -> Recipe:
         kind, noise = self.loss.kind, self.noise
-        if kind in ("mse", "l1", "charbonnier") and (noise.kind == "none" or noise.once):
+        if kind in ("mse", "l1", "charbonnier", "psnr") and (noise.kind == "none" or noise.once):
             raise ValueError(
                 f"loss {kind!r} needs clean pictures, [noise] leaves none; take sure, noise2noise ..."
             )

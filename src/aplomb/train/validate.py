@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aplomb.operator import Operator
-from aplomb.train.crops import generator
+from aplomb.train.crops import floats, generator
 from aplomb.train.feed import Feed
 from aplomb.train.losses import Network, loss
 from aplomb.train.noise import noisy
@@ -38,7 +38,7 @@ class Judge:
         self.noises = noise_levels(recipe.noise, recipe.validation.sigma)
         self.multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
         self.held: Feed | None = None
-        if recipe.loss.kind not in ("mse", "l1", "charbonnier") and self.pictures:
+        if recipe.loss.kind not in ("mse", "l1", "charbonnier", "psnr") and self.pictures:
             self.held = Feed(recipe, self.pictures, pictures.validation_pairs, device)
 
     @torch.no_grad()
@@ -66,7 +66,7 @@ def noise_levels(noise: NoisePart, sigmas: Sequence[float]) -> dict[str, NoisePa
         return {
             f"sigma {s:g}": noise.model_copy(update={"sigma": s, "peak": middle(noise.peak)}) for s in sigmas
         }
-    fixed = {name: middle(getattr(noise, name)) for name in ("sigma", "peak", "amount")}
+    fixed = {name: middle(getattr(noise, name)) for name in ("sigma", "peak", "fraction")}
     label = " ".join(f"{name} {value:g}" for name, value in fixed.items() if value is not None)
     return {label: noise.model_copy(update=fixed)}
 
@@ -103,9 +103,7 @@ def psnr_on(
 
     def one(item: tuple[int, str]) -> float:
         index, label = item
-        array = pictures[index]
-        white = {"uint8": 255, "uint16": 65535}.get(array.dtype.name, 1)
-        clean = torch.from_numpy(array.astype(np.float32) / np.float32(white))[None]
+        clean = torch.from_numpy(floats(pictures[index]))[None]
         draw = generator(20, index, *label.encode())
         y, level = noisy(clean, noises[label], draw, draw)  # drawn on the CPU, the same for every device
         with torch.no_grad():

@@ -90,16 +90,16 @@ class Patches:
         p = self.windows[np.unravel_index(chosen, self.windows.shape[:3])].reshape(-1, SIDE**2)
         p = (p - p.mean(axis=1, keepdims=True)).astype(np.float32)
         p -= p.mean(axis=0)
-        return (p.T @ p).astype(np.float64) / max(len(p) - 1, 1)
+        return np.asarray((p.T @ p).astype(np.float64) / max(len(p) - 1, 1))
 
 
 @cache
 def cut(level: float) -> tuple[float, Doubles]:
-    """Texture below which noise of variance 1 stays with probability `level`, and W (49, 48) that whitens it then.
+    """Texture below which noise of variance 1 stays with probability `level`; W that whitens the rest.
 
-    With A = U diag(a) U' and z = U'p ~ N(0, I), the texture t = sum a_i z_i^2 is taken as the gamma law of
-    the same mean and variance (Satterthwaite). What the cut c leaves of the variance of z_i is ``E[z_i^2 | t
-    < c] = P(t + a_i chi2_2 < c) / P(t < c)``, by a gamma law again.
+    W is (49, 48), without the direction of the mean. With A = U diag(a) U' and z = U'p ~ N(0, I), the texture
+    t = sum a_i z_i^2 is taken as the gamma law of the same mean and variance (Satterthwaite). What the cut c
+    leaves of the variance of z_i is ``E[z_i^2 | t < c] = P(t + a_i chi2_2 < c) / P(t < c)``, gamma again.
     """
     from scipy.special import gammainc, gammaincinv
 
@@ -135,7 +135,7 @@ def smallest_variance(patches: Patches, halves: list[Indices], level: float) -> 
 
 
 def settle(patches: Patches, halves: list[Indices]) -> tuple[float, Indices]:
-    """Variance at the fixed point of pick and measure, after a stricter last pass; and the patches of that pass."""
+    """Variance at the fixed point of pick and measure, then stricter once; and the patches of the end."""
     variance, level = np.inf, LOOSE
     while True:
         for _ in range(6 if level == LOOSE else 1):

@@ -1,0 +1,77 @@
+"""Put a trained model into the package: measure it, make its int8 copy, write its card.
+
+    python benchmarks/ship.py runs/denoise-grey/model.onnx denoise-grey --calibrate train400 --validate set12
+
+Writes src/aplomb/weights/NAME.onnx, NAME.int8.onnx and NAME.md. What the card says was measured here: PSNR on the
+validation pictures (never trained on), noise in float and not clipped, output clipped and rounded to 8 bit, and what
+bf16 and int8 lose against f32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aplomb import denoise, psnr
+from aplomb.data import find_pictures, load_pictures
+from aplomb.metrics import eight_bit
+from aplomb.model import WEIGHTS, Card, Model, freeze, load, thaw
+from aplomb.runtime.quantise import precision_loss, quantise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="the frozen model of a run")
+    parser.add_argument("name", help="its name in the package")
+    parser.add_argument("--calibrate", default="train400", help="folder in $APLOMB_DATA to find the scales of int8 on")
+    parser.add_argument("--validate", default="set12", help="folder in $APLOMB_DATA to measure on")
+    parser.add_argument("--sigma", type=float, nargs="+", default=[15, 25, 50], help="in 8-bit grey levels")
+    parser.add_argument("--f32", action="store_true", help="without bf16 and int8")
+    arguments = parser.parse_args()
+    data = Path(os.environ["APLOMB_DATA"])
+    trained = load(arguments.model)
+    assert trained.card is not None
+    card = replace(trained.card, name=arguments.name, licence="BSD-3-Clause", metrics={})
+    clean = _pictures(data / arguments.validate, card)
+
+    path = WEIGHTS / f"{arguments.name}.onnx"
+    freeze(thaw(arguments.model), path, card=card)
+    metrics = {
+        "pictures": arguments.validate,
+        "command": f"python benchmarks/ship.py {arguments.model} {arguments.name} --validate {arguments.validate}",
+        "PSNR in dB, by noise in 8-bit grey levels": {f"{s:g}": _psnr(load(path), clean, s) for s in arguments.sigma},
+    }
+    if not arguments.f32:
+        metrics["loss of bf16"] = precision_loss(load(path), clean, "bf16")
+    card = freeze(thaw(arguments.model), path, card=replace(card, metrics=metrics))
+    if not arguments.f32:
+        small = quantise(path, _pictures(data / arguments.calibrate, card)[::10], validation=clean)
+        assert small.card is not None
+        metrics["loss of int8"] = small.card.metrics["int8"]
+        card = freeze(thaw(arguments.model), path, card=replace(card, metrics=metrics))
+    path.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
+    print(card.markdown())
+    print(f"{sum(p.stat().st_size for p in WEIGHTS.iterdir()) / 1e6:.1f} MB in {WEIGHTS}")
+
+
+def _pictures(folder: Path, card: Card) -> list[np.ndarray]:
+    """(H, W) or (H, W, 3), as stored."""
+    found = load_pictures(find_pictures([str(folder)], Path()), channels=card.channels)
+    return [p[0] if len(p) == 1 else np.moveaxis(p, 0, -1) for p in found]
+
+
+def _psnr(model: Model, pictures: list[np.ndarray], sigma: float) -> float:
+    values = []
+    for index, clean in enumerate(pictures):
+        noise = np.random.default_rng((0, index)).normal(0, sigma / 255, clean.shape)
+        noisy = (clean / 255 + noise).astype(np.float32)
+        values.append(psnr(eight_bit(denoise(noisy, sigma / 255, model).image), clean))
+    return round(float(np.mean(values)), 3)
+
+
+if __name__ == "__main__":
+    main()
