@@ -58,7 +58,9 @@ class Network:
         card = self.model.card
         assert card is not None
         memory = free_memory() / 2
-        layout = plan(x.shape, halo=card.halo, multiple=card.multiple, values_per_pixel=card.values_per_pixel, memory=memory)
+        layout = plan(
+            x.shape, halo=card.halo, multiple=card.multiple, values_per_pixel=card.values_per_pixel, memory=memory
+        )
         extra = np.full((len(x), 1), sigma, np.float32) if card.noise_map else None
         return apply(self.run, x, layout, extra=extra)
 
@@ -118,7 +120,11 @@ def ffdnet(path: Path, channels: int) -> Model:
 
 
 def _matconvnet(file: Path) -> list[tuple[Any, Any]]:
-    """Weights (out, in, height, width) and biases of the convolutions in a MatConvNet file, in order."""
+    """Weights (out, in, a, b) and biases of the convolutions in a MatConvNet file, in order.
+
+    Matlab counts along columns: kernels and the order of the unshuffled pixels come transposed. Transposing neither is
+    the network mirrored at the diagonal, which it was trained to be indifferent to, and all that follows is ours.
+    """
     import h5py
 
     found = []
@@ -127,6 +133,5 @@ def _matconvnet(file: Path) -> list[tuple[Any, Any]]:
             layer = data[reference]
             if "weights" in layer and layer["weights"].dtype == object:  # elsewhere it stands for an empty list
                 weight, bias = (data[r][()] for r in np.ravel(layer["weights"][()]))
-                weight = np.ascontiguousarray(weight.transpose(0, 1, 3, 2), np.float32)
-                found.append((weight, bias.ravel().astype(np.float32)))
+                found.append((weight.astype(np.float32), bias.ravel().astype(np.float32)))
     return found

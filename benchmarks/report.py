@@ -91,8 +91,7 @@ class Report:
         print(f"\n{self.title}\n" + "\n".join(head) + "\n")
         for index, row in enumerate(cells):
             aligned = [
-                text.rjust(w) if number else text.ljust(w)
-                for text, w, number in zip(row, widths, numbers, strict=True)
+                text.rjust(w) if number else text.ljust(w) for text, w, number in zip(row, widths, numbers, strict=True)
             ]
             print("  ".join(aligned).rstrip())
             if index == 0:

@@ -452,9 +452,7 @@ def weights_may_be_tensors(maker: Maker) -> None:
 def initialise_is_drawn_from_its_seed(maker: Maker) -> None:
     fresh = maker.operator.initialise(5)
     assert fresh == maker.operator.initialise(5)
-    assert {n: w.shape for n, w in fresh.weights().items()} == {
-        n: w.shape for n, w in maker.operator.weights().items()
-    }
+    assert {n: w.shape for n, w in fresh.weights().items()} == {n: w.shape for n, w in maker.operator.weights().items()}
     assert all(w.dtype == np.float32 for w in fresh.weights().values())
     if any(name.endswith(".weight") and w.ndim > 1 for name, w in fresh.weights().items()):
         assert fresh != maker.operator.initialise(6)

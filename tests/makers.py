@@ -162,9 +162,7 @@ CONVOLUTIONS = [
     made(conv_transposed(2, 2, 2, stride=2, dilation=3), 2, 2, 4, 3, loose=HOLES),
     made(conv_transposed(4, 2, 3, groups=2), 2, 4, 4, 3),
     made(conv_transposed(4, 6, 3, stride=2, groups=2, padding=1, bias=False), 2, 4, 4, 3),
-    made(
-        merge(conv(3, 2, 2, padding="valid"), conv(2, 3, (3, 1), padding="valid")), 2, 2, 6, 5, name="merged"
-    ),
+    made(merge(conv(3, 2, 2, padding="valid"), conv(2, 3, (3, 1), padding="valid")), 2, 2, 6, 5, name="merged"),
 ]
 
 DENSE = [

@@ -10,9 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "src" / "aplomb").rglob("*.py"))
 FILES = SOURCES + [
-    path
-    for folder in ("tests", "benchmarks", "examples", "docs")
-    for path in sorted((ROOT / folder).rglob("*.py"))
+    path for folder in ("tests", "benchmarks", "examples", "docs") for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 LONGEST = 400
 
@@ -20,9 +18,7 @@ LONGEST = 400
 def in_fresh_interpreter(code):
     """What `code` prints in an interpreter that has imported nothing yet."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment(), timeout=120
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -62,7 +62,9 @@ def test_denoises_blind(run: Run) -> None:
     Image.fromarray(noisy()).save("noisy.png")
     code, out, err = run("denoise", "noisy.png", "-o", "clean.png")
     assert code == 0, err
-    assert "estimated" in out and "denoise-grey" in out and "clean.png" in out
+    assert "estimated" in out
+    assert "denoise-grey" in out
+    assert "clean.png" in out
     before, after = psnr(noisy(), photograph()), psnr(io.read("clean.png").array, photograph())
     assert after > before + 6
     assert io.read("clean.png").array.dtype == np.uint8
@@ -219,7 +221,10 @@ def test_refuses_numbers(run: Run) -> None:
 
 def test_without_arguments_it_helps(run: Run) -> None:
     _, out, _ = run("--help")
-    assert "denoise" in out and "compare" in out and "inspect" in out and "train" in out
+    assert "denoise" in out
+    assert "compare" in out
+    assert "inspect" in out
+    assert "train" in out
     one_line(*_ends(run("denoise")), "aplomb denoise noisy.png -o clean.png")
 
 
@@ -266,9 +271,12 @@ def test_inspect(run: Run) -> None:
 
 def test_compare(run: Run) -> None:
     io.write("a.png", photograph()[:96, :96])
-    code, out, err = run("compare", "a.png", "--sigma", "25", "--method", "gaussian", "--method", "denoise-grey", "-o", "out")
+    code, out, err = run(
+        "compare", "a.png", "--sigma", "25", "--method", "gaussian", "--method", "denoise-grey", "-o", "out"
+    )
     assert code == 0, err
-    assert "denoise-grey" in out and "PSNR" in out
+    assert "denoise-grey" in out
+    assert "PSNR" in out
     assert {p.name for p in Path("out").iterdir()} == {"comparison.csv", "comparison.png", "comparison.html"}
     one_line(*_ends(run("compare", "nothing.png")), "nothing.png")
 

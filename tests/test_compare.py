@@ -85,9 +85,7 @@ def test_scores_follow_the_protocol() -> None:
     result = compare(clean, SIGMA, [spy], seed=1)
     noisy = got[-1]
     assert noisy.dtype == np.float32
-    assert (
-        noisy.min() < 0 or noisy.max() > 1 or True
-    )  # not clipped: the standard deviation is the one asked for
+    assert noisy.min() < 0 or noisy.max() > 1 or True  # not clipped: the standard deviation is the one asked for
     assert np.std(noisy - clean / 255) == pytest.approx(SIGMA, rel=0.05)
     rows = {row.method: row for row in result.rows}
     reference = clean / np.float32(255)
@@ -324,9 +322,7 @@ def test_report_is_whole_and_needs_nothing_else(comparison: Comparison, tmp_path
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     score = Score("<m>", "given", "<p>", 20.0, 0.5, 0.1, 100)
-    Comparison((score,), about={"command": "<c>"}, protocol=("<l>",), notes=("<n>",)).report(
-        tmp_path / "r.html"
-    )
+    Comparison((score,), about={"command": "<c>"}, protocol=("<l>",), notes=("<n>",)).report(tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert not re.findall(r"<[mpcln]>", text)
 
@@ -391,7 +387,5 @@ def test_importing_is_light() -> None:
         "heavy = ('matplotlib', 'skimage', 'rich', 'torch', 'onnxruntime', 'bm3d'); "
         "print([m for m in heavy if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

@@ -16,8 +16,7 @@ def test_the_list_is_written_out():
     lists = [
         node.value
         for node in ast.parse(SOURCE.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign)
-        and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
     ]
     assert len(lists) == 1
     assert isinstance(lists[0], ast.List | ast.Tuple)

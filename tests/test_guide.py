@@ -87,7 +87,9 @@ def _theirs(path: Path) -> None:
         helper.make_node("Conv", ["b", "last.weight"], ["noise"]),
         helper.make_node("Sub", ["image", "noise"], ["clean"]),
     ]
-    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 1, "H", "W"]) for name in ("image", "clean")]
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 1, "H", "W"]) for name in ("image", "clean")
+    ]
     graph = helper.make_graph(nodes, "theirs", ends[:1], ends[1:], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 

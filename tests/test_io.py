@@ -131,9 +131,7 @@ def test_icc_and_exif(tmp_path, suffix):
 
 def test_jpeg_comment(tmp_path):
     array = some((4, 5), "uint8")
-    io.write(
-        tmp_path / "x.jpg", array, like=io.Picture(array, metadata=io.Metadata(text={"Comment": "cells"}))
-    )
+    io.write(tmp_path / "x.jpg", array, like=io.Picture(array, metadata=io.Metadata(text={"Comment": "cells"})))
     assert io.read(tmp_path / "x.jpg").metadata.text == {"Comment": "cells"}
 
 

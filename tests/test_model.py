@@ -53,13 +53,20 @@ def test_a_frozen_network_computes_the_same(tmp_path: Path) -> None:
 
 
 def test_the_card_survives(tmp_path: Path) -> None:
-    card = Card(name="n", task="denoise", noise_range=(0.0, 0.2), training={"recipe": "[network]\n"}, metrics={"psnr": {"25": 30.1}})
+    card = Card(
+        name="n",
+        task="denoise",
+        noise_range=(0.0, 0.2),
+        training={"recipe": "[network]\n"},
+        metrics={"psnr": {"25": 30.1}},
+    )
     written = freeze(conv(1, 1), tmp_path / "a.onnx", card=card)
     read = load(tmp_path / "a.onnx").card
     assert read == written
     assert read is not None
     assert (read.halo, read.multiple, read.noise_range) == (1, 1, (0.0, 0.2))
-    assert "30.1" in read.markdown() and "[network]" in read.markdown()
+    assert "30.1" in read.markdown()
+    assert "[network]" in read.markdown()
 
 
 def _changed(path: Path, change: str) -> None:
@@ -131,7 +138,9 @@ def test_fitting_shapes() -> None:
         fitting_shape(stack(conv(1, 1), conv(2, 1)))
 
 
-def foreign(nodes: list[onnx.NodeProto], path: Path, weights: dict[str, np.ndarray] | None = None, channels: int = 2) -> Path:
+def foreign(
+    nodes: list[onnx.NodeProto], path: Path, weights: dict[str, np.ndarray] | None = None, channels: int = 2
+) -> Path:
     graph = helper.make_graph(
         nodes,
         "g",
@@ -148,7 +157,10 @@ def test_foreign_networks_become_operators(tmp_path: Path) -> None:
 
     rng = np.random.default_rng(0)
     node = helper.make_node
-    w = {"w": rng.normal(0, 0.3, (2, 2, 3, 3)).astype(np.float32), "s": np.array([0.5, 2], np.float32).reshape(1, 2, 1, 1)}
+    w = {
+        "w": rng.normal(0, 0.3, (2, 2, 3, 3)).astype(np.float32),
+        "s": np.array([0.5, 2], np.float32).reshape(1, 2, 1, 1),
+    }
     path = foreign(
         [
             node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
@@ -202,7 +214,9 @@ def test_a_graph_that_is_no_expression_keeps_its_facts(tmp_path: Path) -> None:
 
 def test_unknown_operations_are_all_named(tmp_path: Path) -> None:
     node = helper.make_node
-    path = foreign([node("Erf", ["x"], ["a"]), node("Relu", ["a"], ["b"]), node("Sin", ["b"], ["y"])], tmp_path / "u.onnx")
+    path = foreign(
+        [node("Erf", ["x"], ["a"]), node("Relu", ["a"], ["b"]), node("Sin", ["b"], ["y"])], tmp_path / "u.onnx"
+    )
     with pytest.raises(ModelError, match=r"2 operation\(s\).*Erf.*Sin"):
         thaw(path)
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aplomb.operator import Operator
 
 app = typer.Typer(
-    help="Restore noisy pictures with networks that can be checked, compare them with classical methods, train your own.",
+    help="Restore noisy pictures with networks that can be checked, compare with classical methods, train your own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 
 
-class EngineOption(str, Enum):
+class EngineOption(StrEnum):
     """Names of engines."""
 
     auto = "auto"
@@ -38,7 +38,7 @@ class EngineOption(str, Enum):
     openvino = "openvino"
 
 
-class PrecisionOption(str, Enum):
+class PrecisionOption(StrEnum):
     """What an engine computes in."""
 
     f32 = "f32"
@@ -47,8 +47,12 @@ class PrecisionOption(str, Enum):
 
 
 EngineChoice = Annotated[EngineOption, typer.Option(help="auto takes OpenVINO where it is installed.")]
-PrecisionChoice = Annotated[PrecisionOption, typer.Option(help="bf16 and int8 are faster and lose a little; see the model's card.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network; the cores of the machine unless given.")]
+PrecisionChoice = Annotated[
+    PrecisionOption, typer.Option(help="bf16 and int8 are faster and lose a little; see the model's card.")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of the network; the cores of the machine unless given.")
+]
 
 
 def _size(text: str) -> float:
@@ -64,20 +68,38 @@ def _size(text: str) -> float:
     return value
 
 
-Memory = Annotated[Any, typer.Option(parser=_size, metavar="SIZE", help="Working memory, as 500M or 2G; half of what is free unless given.")]
+Memory = Annotated[
+    Any,
+    typer.Option(
+        parser=_size, metavar="SIZE", help="Working memory, as 500M or 2G; half of what is free unless given."
+    ),
+]
 
 
 @app.command()
 def denoise(
-    image: Annotated[Path | None, typer.Argument(help="Picture to restore: PNG, TIFF, JPEG, ...; 8 or 16 bit, float, multi-page.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the result goes; the suffix says the format.")] = None,
-    sigma: Annotated[float | None, typer.Option(help="Noise level in 8-bit grey levels (0..255); estimated unless given.")] = None,
-    model: Annotated[str | None, typer.Option(help="Shipped model by name, or an ONNX file; picked unless given.")] = None,
+    image: Annotated[
+        Path | None, typer.Argument(help="Picture to restore: PNG, TIFF, JPEG, ...; 8 or 16 bit, float, multi-page.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where the result goes; the suffix says the format.")
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Noise level in 8-bit grey levels (0..255); estimated unless given.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Shipped model by name, or an ONNX file; picked unless given.")
+    ] = None,
     engine: EngineChoice = EngineOption.auto,
     precision: PrecisionChoice = PrecisionOption.f32,
     memory: Memory = None,
     threads: Threads = None,
-    example: Annotated[Path | None, typer.Option(help="Show it on a photograph of scikit-image: noisy, restored, difference and table, into this folder.")] = None,
+    example: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show it on a photograph of scikit-image: noisy, restored, difference and table, into this folder."
+        ),
+    ] = None,
 ) -> None:
     """Remove noise from a picture. Blind by default: the noise level is estimated, the network picked, both told."""
     if example is not None:
@@ -88,9 +110,11 @@ def denoise(
         _say(told)
         return
     if image is None or output is None:
-        raise BadInput("denoise takes a picture and where to put the result: aplomb denoise noisy.png -o clean.png (or --example out/)")
-    from aplomb import io
+        raise BadInput(
+            "denoise takes a picture and a place for the result: aplomb denoise noisy.png -o clean.png (or --example out/)"
+        )
     from aplomb import denoise as run
+    from aplomb import io
 
     picture = io.read(image)
     io.check_output(output, picture)
@@ -108,16 +132,22 @@ def denoise(
         _warn(note)
     for note in io.write(output, result.image, like=picture):
         _warn(note)
-    megapixels = picture.images * picture.size[0] * picture.size[1] / 1e6
-    _say(f"wrote {output}: {result.seconds:.2f} s in the network, {megapixels / max(result.seconds, 1e-9):.1f} megapixels a second")
+    speed = picture.images * picture.size[0] * picture.size[1] / 1e6 / max(result.seconds, 1e-9)
+    _say(f"wrote {output}: {result.seconds:.2f} s in the network, {speed:.1f} megapixels a second")
 
 
 @app.command()
 def compare(
     pictures: Annotated[list[Path], typer.Argument(help="Clean pictures, or folders of them.")],
-    sigma: Annotated[float, typer.Option(help="Standard deviation of the noise that is added, in 8-bit grey levels.")] = 25.0,
-    method: Annotated[list[str] | None, typer.Option(help="A method, model name or ONNX file; repeat for more. All unless given.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for table (CSV), figure (PNG) and report (HTML).")] = Path("comparison"),
+    sigma: Annotated[
+        float, typer.Option(help="Standard deviation of the noise that is added, in 8-bit grey levels.")
+    ] = 25.0,
+    method: Annotated[
+        list[str] | None, typer.Option(help="A method, model name or ONNX file; repeat for more. All unless given.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for table (CSV), figure (PNG) and report (HTML).")
+    ] = Path("comparison"),
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     engine: EngineChoice = EngineOption.auto,
     precision: PrecisionChoice = PrecisionOption.f32,
@@ -172,10 +202,16 @@ def inspect(
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe: a TOML file, see recipes/.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of pictures to train on; $APLOMB_DATA unless given.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of pictures to train on; $APLOMB_DATA unless given.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the model goes (one ONNX file).")] = None,
-    run: Annotated[Path | None, typer.Option(help="Folder of checkpoint, log and curves; runs/NAME unless given.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of going on from the last checkpoint.")] = False,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoint, log and curves; runs/NAME unless given.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew instead of going on from the last checkpoint.")
+    ] = False,
 ) -> None:
     """Train a network as a recipe says, on your pictures; a run that was stopped goes on where it was."""
     try:

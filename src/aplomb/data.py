@@ -68,11 +68,7 @@ def find_pictures(
     for place in [places] if isinstance(places, (str, os.PathLike)) else places:
         path = Path(root or ".").expanduser() / Path(place).expanduser()
         if path.is_dir():
-            files = [
-                f
-                for f in sorted(path.rglob("*"))
-                if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
-            ]
+            files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
         elif path.is_file():
             files = [path]
         else:
@@ -169,9 +165,7 @@ def _planes(picture: Picture, channels: int) -> list[NDArray[Any]]:
         if not np.isfinite(array).all():
             raise BadInput(f"{picture.name}: found values that are NaN or infinite")
         if array.size and (array.min() < -3 or array.max() > 4):
-            raise BadInput(
-                f"{picture.name}: asked for floats in 0..1, found {array.min():g} to {array.max():g}"
-            )
+            raise BadInput(f"{picture.name}: asked for floats in 0..1, found {array.min():g} to {array.max():g}")
     if "S" not in axes:
         array, axes = array[..., None], axes + "S"
     order = [axes.index(a) for a in axes if a not in "SYX"] + [axes.index(a) for a in "SYX"]

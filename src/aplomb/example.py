@@ -33,6 +33,7 @@ def example(
     import skimage.data
 
     from aplomb import compare, denoise, io, psnr
+    from aplomb.metrics import eight_bit
 
     place = Path(folder)
     try:
@@ -44,12 +45,9 @@ def example(
     noisy = clean / np.float32(255) + np.random.default_rng(seed).normal(0, sigma, clean.shape).astype(np.float32)
     result = denoise(noisy)
 
-    def eight(x: np.ndarray) -> np.ndarray:
-        return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
-
-    io.write(place / "noisy.png", eight(noisy))
-    io.write(place / "restored.png", eight(result.image))
-    io.write(place / "difference.png", eight(0.5 + 2 * (result.image - noisy)))
+    io.write(place / "noisy.png", eight_bit(noisy))
+    io.write(place / "restored.png", eight_bit(result.image))
+    io.write(place / "difference.png", eight_bit(0.5 + 2 * (result.image - noisy)))
     comparison = compare({"astronaut": clean}, sigma, [*METHODS, result.model], seed=seed, progress=progress)
     comparison.to_csv(place / "comparison.csv")
     comparison.figure(place / "comparison.png")
@@ -58,7 +56,8 @@ def example(
     return (
         f"astronaut (scikit-image, 512 x 512, RGB) with Gaussian noise of {255 * sigma:.1f} of 255\n"
         f"blind: noise estimated at {255 * level:.1f} of 255, {result.model} on {result.engine} in {result.precision}: "
-        f"{psnr(eight(noisy), clean):.2f} dB -> {psnr(eight(result.image), clean):.2f} dB in {result.seconds:.2f} s\n\n"
+        f"{psnr(eight_bit(noisy), clean):.2f} dB -> {psnr(eight_bit(result.image), clean):.2f} dB "
+        f"in {result.seconds:.2f} s\n\n"
         f"{comparison}\n"
         f"noisy.png, restored.png, difference.png, comparison.png, .csv and .html are in {place}"
     )

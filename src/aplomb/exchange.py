@@ -53,8 +53,13 @@ class Writer:
 
     def node(self, op: str, inputs: Sequence[str], doc: str = "", **attributes: Any) -> str:
         name = f"v{len(self.nodes)}"
-        plain = {k: [int(i) for i in v] if isinstance(v, (tuple, list)) or hasattr(v, "shape") else v for k, v in attributes.items()}
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name=f"{op}_{len(self.nodes)}", doc_string=doc or None, **plain))
+        plain: dict[str, Any] = {
+            k: [int(i) for i in v] if isinstance(v, (tuple, list)) or hasattr(v, "shape") else v
+            for k, v in attributes.items()
+        }
+        self.nodes.append(
+            helper.make_node(op, list(inputs), [name], name=f"{op}_{len(self.nodes)}", doc_string=doc or None, **plain)
+        )
         return name
 
     def constant(self, array: Array) -> str:
@@ -68,15 +73,19 @@ class Writer:
         # an array used twice is written once; it is kept, so that no other can get its id
         return self.weights.setdefault(id(array), (f"w{len(self.weights)}", values, array))[0]
 
-    def function(
-        self, leaf: str, inputs: Sequence[str], body: Callable[..., str], **attributes: Any
-    ) -> str:
+    def function(self, leaf: str, inputs: Sequence[str], body: Callable[..., str], **attributes: Any) -> str:
         inner, names = Writer(self), [f"x{i}" for i in range(len(inputs))]
         result = body(cast(GraphWriter, inner), *names)
         kind = f"{leaf}_{len(self.functions)}"
         self.functions.append(
             helper.make_function(
-                DOMAIN, kind, names, [result], inner.nodes, [helper.make_opsetid("", OPSET)], attributes=list(attributes)
+                DOMAIN,
+                kind,
+                names,
+                [result],
+                inner.nodes,
+                [helper.make_opsetid("", OPSET)],
+                attributes=list(attributes),
             )
         )
         name = f"v{len(self.nodes)}"
@@ -92,8 +101,8 @@ def write(operator: Operator, shape: Shape) -> onnx.ModelProto:
         result = writer.node("Identity", ["image"])
     out = operator.output_shape(shape)
     free = len(shape) == len(out) == 4
-    inputs = ["N", shape[1], "H", "W"] if free else ["N", *shape[1:]]
-    outputs = ["N", out[1], "H_out", "W_out"] if free else ["N", *out[1:]]
+    inputs: list[str | int | None] = ["N", shape[1], "H", "W"] if free else ["N", *shape[1:]]
+    outputs: list[str | int | None] = ["N", out[1], "H_out", "W_out"] if free else ["N", *out[1:]]
     graph = helper.make_graph(
         writer.nodes,
         "aplomb",
@@ -117,7 +126,7 @@ def read(model: onnx.ModelProto, name: str = "the model") -> Operator:
     inputs = [i.name for i in graph.input if i.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise ModelError(
-            f"{name} has {len(inputs)} inputs and {len(graph.output)} outputs; the algebra reads networks with one of each"
+            f"{name} has {len(inputs)} inputs and {len(graph.output)} outputs; networks with one of each can be read"
         )
     values: dict[str, int] = {inputs[0]: 0}
     nodes: list[Node] = []
@@ -215,7 +224,14 @@ def _conv(a: dict[str, Any], c: list[Any], transposed: bool = False) -> Operator
     if any(a.get("output_padding", [])) or "output_shape" in a:
         raise _Unknown("output_padding")
     bias = c[2] if len(c) > 2 else None
-    return Conv(c[1], bias, dilation=tuple(a.get("dilations", (1, 1))), groups=a.get("group", 1), transposed=transposed, **_window(a))
+    return Conv(
+        c[1],
+        bias,
+        dilation=tuple(a.get("dilations", (1, 1))),
+        groups=a.get("group", 1),
+        transposed=transposed,
+        **_window(a),
+    )
 
 
 def _pool(kind: type, a: dict[str, Any]) -> Operator:
@@ -246,7 +262,11 @@ def _arithmetic(op: str) -> Callable[..., Operator]:
             raise _Unknown("a constant minus the picture")
         if value.size == 1 and op in ("Mul", "Div"):
             return Scaling(float(value.ravel()[0]) if op == "Mul" else 1 / float(value.ravel()[0]))
-        if value.ndim not in (1, 3, 4) or value.size not in value.shape or (value.ndim > 1 and value.shape[-3] != value.size):
+        if (
+            value.ndim not in (1, 3, 4)
+            or value.size not in value.shape
+            or (value.ndim > 1 and value.shape[-3] != value.size)
+        ):
             raise _Unknown("a constant that is no number a channel")
         v, one = value.ravel().astype(np.float32), np.ones(value.size, np.float32)
         zero = 0 * one
@@ -273,7 +293,9 @@ def _slice(a: dict[str, Any], c: list[Any]) -> Operator:
 
 def _pad(a: dict[str, Any], c: list[Any]) -> Operator:
     amounts = c[1].tolist() if len(c) > 1 and c[1] is not None else a.get("pads")
-    border = {"constant": "zero", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[a.get("mode", "constant")]
+    border = {"constant": "zero", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
+        a.get("mode", "constant")
+    ]
     if not amounts or len(amounts) != 8 or any(amounts[i] for i in (0, 1, 4, 5)) or min(amounts) < 0:
         raise _Unknown("padding of other axes than rows and columns")
     if len(c) > 2 and c[2] is not None and c[2].any():
@@ -361,7 +383,7 @@ _READERS: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
     "DepthToSpace": _depth_to_space,
     "Flatten": lambda a, c: flatten,
     "Reshape": _reshape,
-    "BatchNormalization": lambda a, c: BatchNorm(*c[1:5], _short(a.get("epsilon", 1e-5))),
+    "BatchNormalization": lambda a, c: BatchNorm(c[1], c[2], c[3], c[4], _short(a.get("epsilon", 1e-5))),
     "Dropout": lambda a, c: Dropout(0.5 if len(c) < 2 or c[1] is None else _short(float(c[1]))),
     "Identity": lambda a, c: identity,
     "Neg": lambda a, c: Scaling(-1.0),

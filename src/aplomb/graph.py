@@ -8,7 +8,7 @@ compositions, sums and stacks; any other stays a `Graph`, an operator with the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aplomb.arrays import Array, Shape, concatenate
 from aplomb.operator import (
@@ -64,7 +64,9 @@ class Graph(Operator):
             else:
                 for i in node.inputs[1:]:
                     name = graph.node("Add", [name, names[i]])
-            names.append(name if node.operator == identity else node.operator._onnx(graph, name, self._joined(node, shapes)))
+            names.append(
+                name if node.operator == identity else node.operator._onnx(graph, name, self._joined(node, shapes))
+            )
         return names[self.output]
 
     def children(self) -> tuple[Operator, ...]:
@@ -134,7 +136,7 @@ class _Fixed(Operator):
     """Stands for a value whose shape and lattice are known already, so that the laws of Sum and Stack serve here."""
 
     shape: Shape
-    lattice: Grid = Grid()
+    lattice: Grid = field(default_factory=Grid)
 
     def _output_shape(self, shape: Shape) -> Shape:
         return self.shape
@@ -175,12 +177,12 @@ def expression(nodes: Sequence[Node], output: int) -> Operator:
             parts.append(node.operator)
             if len(node.inputs) > 1:
                 branches = [write(i, start) for i in node.inputs]
-                terms = [t for b in branches for t in (b.parts if isinstance(b, joints[node.join]) else (b,))]
-                parts.append(joints[node.join](tuple(terms)))
+                joint = Sum if node.join == "sum" else Stack
+                # a sum of sums is one sum, as everywhere in the algebra
+                parts.append(joint(tuple(t for b in branches for t in (b.parts if isinstance(b, joint) else (b,)))))
             value = start
         return chain(*reversed(parts))
 
-    joints: dict[str, type] = {"sum": Sum, "stack": Stack}
     result = write(output, 0)
     return Graph(tuple(nodes), output) if shared else result
 

@@ -118,13 +118,9 @@ def ssim(image: ArrayLike, reference: ArrayLike, peak: float | None = None) -> f
     x, r = _pair(image, reference)
     colour = x.ndim == 3 and x.shape[2] in (1, 3, 4)
     if not (x.ndim == 2 or colour):
-        raise ShapeError(
-            f"asked for SSIM of (H, W) or (H, W, C), found the shape {x.shape}; give one picture a call"
-        )
+        raise ShapeError(f"asked for SSIM of (H, W) or (H, W, C), found the shape {x.shape}; give one picture a call")
     if min(x.shape[:2]) < _SSIM_WINDOW:
-        raise ShapeError(
-            f"asked for SSIM of {x.shape[0]} x {x.shape[1]} pixels, its window has {_SSIM_WINDOW} a side"
-        )
+        raise ShapeError(f"asked for SSIM of {x.shape[0]} x {x.shape[1]} pixels, its window has {_SSIM_WINDOW} a side")
     return float(
         structural_similarity(
             x.astype(np.float64),
@@ -163,9 +159,7 @@ def eight_bit(image: ArrayLike) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array.copy()
     if array.dtype.kind == "f" and np.isnan(array).any():
-        raise BadInput(
-            f"asked for 8 bits, found {int(np.isnan(array).sum())} values of {array.size} that are NaN"
-        )
+        raise BadInput(f"asked for 8 bits, found {int(np.isnan(array).sum())} values of {array.size} that are NaN")
     clipped = np.clip(array.astype(np.float64) / white, 0, 1)
     return np.rint(255 * clipped).astype(np.uint8)
 
@@ -200,6 +194,4 @@ def _peak(dtype: np.dtype[Any], peak: float | None) -> float:
         return 1.0
     if dtype.name in ("uint8", "uint16"):
         return float(np.iinfo(dtype).max)
-    raise BadInput(
-        f"the peak of {dtype} is not known; give it, or convert to uint8, uint16, bool or float first"
-    )
+    raise BadInput(f"the peak of {dtype} is not known; give it, or convert to uint8, uint16, bool or float first")

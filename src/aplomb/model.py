@@ -71,7 +71,9 @@ class Card:
         lines = [
             ("task", self.task),
             ("pictures", {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels} channels")),
-            ("noise", f"standard deviation {levels} of 255" + (", given as a map" if self.noise_map else "")) if levels else None,
+            ("noise", f"standard deviation {levels} of 255" + (", given as a map" if self.noise_map else ""))
+            if levels
+            else None,
             ("parameters", f"{self.parameters:,}"),
             ("multiply-adds a pixel", f"{self.multiply_adds_per_pixel:,}"),
             ("halo, multiple", f"{self.halo} pixels, {self.multiple}"),
@@ -83,7 +85,14 @@ class Card:
         for title, entries in (("Measured", self.metrics), ("Training", self.training)):
             plain = {k: v for k, v in entries.items() if k != "recipe" and v not in ("", None)}
             if plain:
-                text += [f"## {title}", "", "| | |", "|---|---|", *(f"| {k} | {_words(v)} |" for k, v in plain.items()), ""]
+                text += [
+                    f"## {title}",
+                    "",
+                    "| | |",
+                    "|---|---|",
+                    *(f"| {k} | {_words(v)} |" for k, v in plain.items()),
+                    "",
+                ]
         if recipe := self.training.get("recipe"):
             text += ["## Recipe", "", "```toml", recipe.strip(), "```", ""]
         return "\n".join(text)
@@ -100,6 +109,7 @@ class Model:
 
     @property
     def name(self) -> str:
+        """The card's name, else that of the file."""
         return self.card.name if self.card and self.card.name else self.path.stem
 
     @cached_property
@@ -258,14 +268,18 @@ def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
         if isinstance(error, ModelError):
             raise
         first = str(error).strip().splitlines() or ["it cannot be decoded"]
-        raise ModelError(f"model {path} is not a valid ONNX file ({len(data):,} bytes): {first[0]}; get it again") from None
+        raise ModelError(
+            f"model {path} is not a valid ONNX file ({len(data):,} bytes): {first[0]}; get it again"
+        ) from None
     text = next((p.value for p in model.metadata_props if p.key == KEY), None)
     if text is None:
         return model, None
     try:
         entries = json.loads(text)
         if entries["format"] > FORMAT:
-            raise ModelError(f"model {path} has format {entries['format']}, this Aplomb reads up to {FORMAT}; update Aplomb")
+            raise ModelError(
+                f"model {path} has format {entries['format']}, this Aplomb reads up to {FORMAT}; update Aplomb"
+            )
         for pair in ("value_range", "noise_range"):
             entries[pair] = None if entries[pair] is None else tuple(entries[pair])
         card = Card(**entries)
@@ -273,7 +287,7 @@ def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
         raise ModelError(f"model {path} has a card that cannot be read ({error}); get it again") from None
     if (found := weights_hash(model)) != card.hash:
         raise ModelError(
-            f"model {path} was changed after it was frozen: its weights hash to {found[:12]}, its card says {card.hash[:12]}; "
-            "get it again, or freeze it anew"
+            f"model {path} was changed after it was frozen: its weights hash to {found[:12]}, "
+            f"its card says {card.hash[:12]}; get it again, or freeze it anew"
         )
     return model, card

@@ -192,7 +192,12 @@ class Operator:
 
     @final
     def halo(self, axis: int = 0) -> float:
-        """Input pixels needed on either side of an output pixel: the most of all phases, in whole strides."""
+        """Input pixels needed on either side of an output pixel: the most of all phases, in whole strides.
+
+        Infinite where a border wraps around: the neighbours of a pixel at one end are those at the other.
+        """
+        if any(leaf._wraps(axis) for leaf in self.leaves()):
+            return math.inf
         grid = self.grid(axis)
         phases = max(1, math.ceil(grid.stride / grid.step))
         reach = 0.0
@@ -200,6 +205,10 @@ class Operator:
             lo, hi = self._span((p, p + 1), axis)
             reach = max(reach, math.floor(p * grid.step) - lo, hi - math.ceil((p + 1) * grid.step))
         return reach if math.isinf(reach) else math.ceil(reach / grid.stride) * grid.stride
+
+    def _wraps(self, axis: int) -> bool:
+        """Whether opposite ends of the picture are neighbours."""
+        return False
 
     @property
     def parameters(self) -> int:

@@ -58,10 +58,7 @@ A7 = [
 
 
 def rows(facts) -> list[tuple[str, str, int]]:
-    return [
-        (row.name, " x ".join(map(str, (*row.output[2:], row.output[1]))), row.parameters)
-        for row in facts.rows
-    ]
+    return [(row.name, " x ".join(map(str, (*row.output[2:], row.output[1]))), row.parameters) for row in facts.rows]
 
 
 def not_series_parallel() -> Operator:
@@ -190,9 +187,7 @@ def test_strides_scales_and_vectors() -> None:
 
 
 def test_forms_agree() -> None:
-    facts = table(
-        chain(conv(1, 4, bias=False), batch_norm(4), relu, max_pool(2)), (1, 1, 16, 16), name="small"
-    )
+    facts = table(chain(conv(1, 4, bias=False), batch_norm(4), relu, max_pool(2)), (1, 1, 16, 16), name="small")
     read = list(csv.DictReader(io.StringIO(facts.to_csv())))
     assert [line["name"] for line in read] == ["Input", "Conv 3x3", "Batch norm, ReLU", "Max pool 2x2"]
     assert [int(line["parameters"]) for line in read] == [row.parameters for row in facts.rows]

@@ -43,9 +43,7 @@ def test_folded_into_any_convolution(groups, bias, transposed, stride, seed):
 
 def test_folded_everywhere_in_an_expression():
     block = chain(conv(2, 2), batch_norm(2), relu)
-    network = trained(
-        chain(block, identity - chain(block, stack(block, identity), conv(4, 2), batch_norm(2)))
-    )
+    network = trained(chain(block, identity - chain(block, stack(block, identity), conv(4, 2), batch_norm(2))))
     folded = fold_batch_norm(network)
     assert not any(isinstance(leaf, BatchNorm) for leaf in folded.leaves())
     x = Maker("x", network, (2, 2, 6, 5)).input()

@@ -43,9 +43,7 @@ def test_the_bound_is_attained_by_a_small_picture(border, shape):
     assert np.linalg.norm(jacobian(operator, shape), 2) == pytest.approx(operator.lipschitz().value)
 
 
-@pytest.mark.parametrize(
-    ("border", "least"), [("reflect", 4), ("circular", 3), ("zero", 1), ("replicate", 1)]
-)
+@pytest.mark.parametrize(("border", "least"), [("reflect", 4), ("circular", 3), ("zero", 1), ("replicate", 1)])
 def test_pictures_that_are_too_small_are_refused(border, least):
     operator = pad(((0, 3), (0, 0)), border)
     assert operator.output_shape((1, 1, least, 1)) == (1, 1, least + 3, 1)
@@ -63,3 +61,11 @@ def test_nonsense_is_refused():
     for wrong in (lambda: pad(-1), lambda: crop(-1), lambda: pad(1, "mirror")):
         with pytest.raises(BadInput):
             wrong()
+
+
+def test_a_border_that_wraps_around_cannot_be_cut_into_tiles() -> None:
+    from aplomb.layers import conv, relu
+    from aplomb.operator import chain
+
+    assert chain(conv(1, 2, padding="circular"), relu).halo() == float("inf")
+    assert chain(conv(1, 2, padding="reflect"), relu).halo() == 1

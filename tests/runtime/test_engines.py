@@ -157,9 +157,7 @@ def test_a_broken_file_is_named(small, tmp_path):
 
 
 def _fresh(code, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
 
 @needs_openvino

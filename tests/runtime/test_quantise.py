@@ -126,9 +126,7 @@ def test_networks_without_a_level_map_and_with_biases(make, tmp_path, monkeypatc
     assert set(copy.card.metrics["int8"]["loss_db"]) == {"20"}
     x = np.random.default_rng(0).random((1, 1, 64, 64), dtype=np.float32)
     for engine in ["onnxruntime"] + ["openvino"] * has_openvino():
-        exact, rounded = (
-            open_engine(load(tmp_path / "plain.onnx"), engine, p, 1)(x) for p in ("f32", "int8")
-        )
+        exact, rounded = (open_engine(load(tmp_path / "plain.onnx"), engine, p, 1)(x) for p in ("f32", "int8"))
         assert np.abs(exact - rounded).mean() < 0.03 * np.ptp(exact)
 
 
@@ -147,9 +145,7 @@ def test_colour_elsewhere_and_through_denoise(tmp_path, monkeypatch):
 
 def test_the_same_seed_gives_the_same_file(small, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WAYS", module.WAYS[:1])
-    copies = [
-        quantise(small[0], pictures(4), tmp_path / f"{i}.onnx", seed=s) for i, s in enumerate((3, 3, 4))
-    ]
+    copies = [quantise(small[0], pictures(4), tmp_path / f"{i}.onnx", seed=s) for i, s in enumerate((3, 3, 4))]
     data = [copy.path.read_bytes() for copy in copies]
     assert data[0] == data[1] != data[2]
 

@@ -43,9 +43,7 @@ def models(tmp_path_factory):
 
 
 def picture(model, n, height, width):
-    x = np.random.default_rng(height * width).random(
-        (n, model.card.channels, height, width), dtype=np.float32
-    )
+    x = np.random.default_rng(height * width).random((n, model.card.channels, height, width), dtype=np.float32)
     extra = np.linspace(0.05, 0.2, n, dtype=np.float32)[:, None] if model.card.noise_map else None
     return x, extra
 
@@ -132,9 +130,7 @@ def test_progress_counts_tiles_of_all_batches():
 sizes = st.integers(1, 900)
 
 
-@given(
-    sizes, sizes, st.integers(0, 90), st.sampled_from([1, 2, 3, 4, 8, 12]), st.floats(1, 200), st.floats(1, 9)
-)
+@given(sizes, sizes, st.integers(0, 90), st.sampled_from([1, 2, 3, 4, 8, 12]), st.floats(1, 200), st.floats(1, 9))
 @example(1, 1, 0, 1, 1.0, 1)
 @example(3, 5000, 88, 8, 40.0, 1)
 @settings(max_examples=150)
@@ -197,9 +193,7 @@ def test_a_memory_that_is_too_small_is_refused_with_the_size_that_is_needed(mode
 
 
 def test_a_small_picture_needs_little_memory_whatever_the_halo():
-    layout = plan(
-        (1, 1, 8, 8), halo=88, multiple=8, values_per_pixel=40, memory=64 * 40 * 4 * OVERHEAD * 1.01
-    )
+    layout = plan((1, 1, 8, 8), halo=88, multiple=8, values_per_pixel=40, memory=64 * 40 * 4 * OVERHEAD * 1.01)
     assert (layout.height, layout.width) == (8, 8)
 
 

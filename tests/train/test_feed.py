@@ -108,9 +108,7 @@ def test_a_batch_depends_on_its_step_alone(recipe_of, scene_of) -> None:
     for _ in range(3):
         feed.chunk(0, 0)
     for number in range(feed.parts):
-        assert all(
-            torch.equal(a, b) for a, b in zip(feed.chunk(7, number), again.chunk(7, number), strict=True)
-        )
+        assert all(torch.equal(a, b) for a, b in zip(feed.chunk(7, number), again.chunk(7, number), strict=True))
     assert not torch.equal(feed.chunk(7, 0).noisy, feed.chunk(8, 0).noisy)
     assert feed.parts == 2
     assert feed.size == 4

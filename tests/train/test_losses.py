@@ -72,9 +72,7 @@ def test_sure_estimates_the_noise_of_pictures_that_come_noisy(recipe_of, tmp_pat
 
     rng = np.random.default_rng(0)
     for seed in range(8):
-        write(
-            tmp_path / f"{seed}.tif", (scene_of(seed) / 255 + rng.normal(0, 0.1, (64, 64))).astype(np.float32)
-        )
+        write(tmp_path / f"{seed}.tif", (scene_of(seed) / 255 + rng.normal(0, 0.1, (64, 64))).astype(np.float32))
     recipe = recipe_of(
         ('train = ["train"]', 'train = ["."]'),
         ('validation = ["held"]', ""),

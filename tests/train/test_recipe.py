@@ -30,9 +30,7 @@ def test_a_good_recipe_is_read() -> None:
     assert recipe.text == GOOD
 
 
-@pytest.mark.parametrize(
-    "path", sorted(Path(__file__).parents[2].glob("recipes/*.toml")), ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("recipes/*.toml")), ids=lambda p: p.stem)
 def test_the_recipes_of_the_project_are_good(path: Path) -> None:
     assert read_recipe(path).title
 

@@ -69,17 +69,12 @@ def test_killed_twice_it_gives_the_same_weights_as_an_unbroken_run(photos, recip
     for part in ("weights", "average"):
         assert all(torch.equal(states[0][part][k], states[1][part][k]) for k in states[0][part])
     assert not list(broken.glob(".checkpoint*"))
-    logs = [
-        [r.rsplit(",", 1)[0] for r in (f / "log.csv").read_text().split()]
-        for f in (tmp_path / "whole", broken)
-    ]
+    logs = [[r.rsplit(",", 1)[0] for r in (f / "log.csv").read_text().split()] for f in (tmp_path / "whole", broken)]
     assert logs[0] == logs[1]
 
 
 def test_stopped_by_sigterm_it_saves_the_step_and_says_so(photos, recipe_of, tmp_path) -> None:
-    text = recipe_of(*CHANGES, ("steps = 80", "steps = 100000")).text.replace(
-        "checkpoint = 1", "checkpoint = 5"
-    )
+    text = recipe_of(*CHANGES, ("steps = 80", "steps = 100000")).text.replace("checkpoint = 1", "checkpoint = 5")
     (tmp_path / "r.toml").write_text(text)
     process = _start(tmp_path / "r.toml", photos, tmp_path / "run")
     _wait_for_step(process, tmp_path / "run", 5)
@@ -107,17 +102,13 @@ def test_another_recipe_or_other_pictures_do_not_go_on(photos, recipe_of, tmp_pa
     train(recipe_of(short, change), photos, run=tmp_path, threads=1, quiet=True, resume=False)
 
 
-def test_a_loss_that_becomes_nan_ends_in_one_line_with_the_checkpoint_intact(
-    photos, recipe_of, tmp_path
-) -> None:
+def test_a_loss_that_becomes_nan_ends_in_one_line_with_the_checkpoint_intact(photos, recipe_of, tmp_path) -> None:
     recipe = recipe_of(
         ('kind = "adam"', 'kind = "sgd"'),
         ("lr = 0.01", "lr = 1e12"),
         ("batch = 8", "batch = 8\ncheckpoint = 1"),
     )
-    with pytest.raises(
-        RunError, match=r"NaN or infinite in steps \d+ to \d+; lower \[optimiser\] lr \(1e\+12\)"
-    ):
+    with pytest.raises(RunError, match=r"NaN or infinite in steps \d+ to \d+; lower \[optimiser\] lr \(1e\+12\)"):
         train(recipe, photos, run=tmp_path, threads=1, quiet=True)
     state = load_checkpoint(tmp_path / "checkpoint.pt")
     assert state is not None
@@ -129,9 +120,7 @@ def test_out_of_memory_ends_in_one_line(photos, recipe_of, tmp_path, monkeypatch
         return torch.empty(2**52)  # more than any address space holds: the allocator's own error
 
     monkeypatch.setattr("aplomb.train.loop.loss_of", greedy)
-    with pytest.raises(
-        RunError, match=r"out of memory with \[run\] batch 8 and \[data\] crop 32; set \[run\] chunk"
-    ):
+    with pytest.raises(RunError, match=r"out of memory with \[run\] batch 8 and \[data\] crop 32; set \[run\] chunk"):
         train(recipe_of(), photos, run=tmp_path, threads=2, quiet=True)
 
 
@@ -143,9 +132,7 @@ def test_a_full_disk_ends_in_one_line_with_the_old_checkpoint_intact(photos, rec
     before = (run / "checkpoint.pt").read_bytes()
     longer = recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update={"steps": 40})})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (len(before) // 2, hard)
-    )  # no file may grow beyond: a disk that is full
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))  # no file may grow beyond: a disk that is full
     try:
         with pytest.raises(OutputError) as caught:
             train(longer, photos, run=run, threads=1, quiet=True, resume=False)

@@ -109,9 +109,7 @@ def test_stops_early_and_keeps_the_best(photos, recipe_of, tmp_path) -> None:
 
 def test_starts_from_other_weights_as_far_as_they_fit(photos, recipe_of, tmp_path, capsys) -> None:
     short = ("steps = 150", "steps = 10")
-    grey = train(
-        recipe_of(short, LEAN), photos, tmp_path / "grey.onnx", run=tmp_path / "grey", threads=1, quiet=True
-    )
+    grey = train(recipe_of(short, LEAN), photos, tmp_path / "grey.onnx", run=tmp_path / "grey", threads=1, quiet=True)
     still = (short, ("lr = 0.01", "lr = 1e-30"), ("validation", "test"), ("[test]", "[validation]"))
     for start in (tmp_path / "grey", tmp_path / "grey.onnx"):
         recipe = recipe_of(*still, LEAN, ("widths", f'init = "{start}"\nwidths'))
@@ -127,15 +125,11 @@ def test_starts_from_other_weights_as_far_as_they_fit(photos, recipe_of, tmp_pat
     mine, theirs = colour.operator.weights(), grey.operator.weights()
     assert sum(np.array_equal(mine[name], theirs[name]) for name in mine) == 8
     with pytest.raises(RecipeError, match="no array of fitting name and shape"):
-        train(
-            recipe_of(("gain = 0.1", f'init = "{tmp_path / "grey"}"')), photos, run=tmp_path / "x", quiet=True
-        )
+        train(recipe_of(("gain = 0.1", f'init = "{tmp_path / "grey"}"')), photos, run=tmp_path / "x", quiet=True)
 
 
 def test_batch_normalisation_is_trained_and_folded_on_freezing(photos, recipe_of, tmp_path) -> None:
-    net = (
-        identity - chain(conv(1, 8), relu, conv(8, 8, bias=False), batch_norm(8), relu, conv(8, 1))
-    ).initialise(0)
+    net = (identity - chain(conv(1, 8), relu, conv(8, 8, bias=False), batch_norm(8), relu, conv(8, 1))).initialise(0)
     result = train(recipe_of(), photos, run=tmp_path, network=net, threads=1, quiet=True)
     (reached,) = result.psnr.values()
     assert reached > 20.2 + 3

@@ -48,15 +48,11 @@ def chart(comparison: Comparison) -> str:
     for decade in range(x0, x1 + 1):
         x = across(decade)
         drawn.append(f"<line class=axis x1={x:.1f} x2={x:.1f} y1={TOP} y2={HEIGHT - BOTTOM} />")
-        drawn.append(
-            f"<text class=tick x={x:.1f} y={HEIGHT - BOTTOM + 18} text-anchor=middle>{10.0**decade:g}</text>"
-        )
+        drawn.append(f"<text class=tick x={x:.1f} y={HEIGHT - BOTTOM + 18} text-anchor=middle>{10.0**decade:g}</text>")
     for tick in range(round((y1 - y0) / step) + 1):
         y = down(y0 + tick * step)
         drawn.append(f"<line class=axis x1={LEFT} x2={WIDTH - RIGHT} y1={y:.1f} y2={y:.1f} />")
-        drawn.append(
-            f"<text class=tick x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{y0 + tick * step:g}</text>"
-        )
+        drawn.append(f"<text class=tick x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{y0 + tick * step:g}</text>")
     middle = (LEFT + WIDTH - RIGHT) / 2
     title = "megapixels a second"
     drawn.append(f"<text class=tick x={middle} y={HEIGHT - 8} text-anchor=middle>{title}</text>")

@@ -146,9 +146,7 @@ class Comparison:
         0..1), seed, problem. What was not measured is empty. Raises OutputError if it cannot be written; the
         file appears whole or not at all.
         """
-        columns = (
-            "picture method kind psnr ssim seconds megapixels_per_second noise sigma seed problem".split()
-        )
+        columns = "picture method kind psnr ssim seconds megapixels_per_second noise sigma seed problem".split()
         lines: list[Sequence[Any]] = []
         for s in self.scores:
             speed = s.pixels / s.seconds / 1e6 if s.seconds > 0 else math.nan

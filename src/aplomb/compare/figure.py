@@ -56,9 +56,7 @@ def detailed(image: NDArray[Any], side: int) -> Region:
         np.hypot(grey[2:, 1:-1] - grey[:-2, 1:-1], grey[1:-1, 2:] - grey[1:-1, :-2], dtype=np.float32)
     )
     total = np.pad(detail, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    inside = (
-        total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
-    )
+    inside = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
     top, left = np.unravel_index(np.argmax(inside), inside.shape)
     return int(top), int(left), height, width
 
@@ -139,11 +137,7 @@ def draw(
     height = TITLE + rows * (deep + CAPTION) + GAP
     figure = Figure(figsize=(width / DOTS, height / DOTS), dpi=DOTS, facecolor="white")
     FigureCanvasAgg(figure)
-    what = (
-        f"differences to the clean picture, {GAIN} times enlarged around grey"
-        if differences
-        else "magnified part"
-    )
+    what = f"differences to the clean picture, {GAIN} times enlarged around grey" if differences else "magnified part"
     title = f"{example.picture}: {comparison.noise}"
     figure.text(
         GAP / width,
@@ -182,9 +176,7 @@ def draw(
             )
         return axes
 
-    whole = panel(
-        0, example.overview, False, "whole picture", f"{example.size[1]} x {example.size[0]} pixels", False
-    )
+    whole = panel(0, example.overview, False, "whole picture", f"{example.size[1]} x {example.size[0]} pixels", False)
     if example.region[2:] != example.size:
         _frame(whole, example)
     for number, (name, numbers, first) in enumerate(panels, 1):

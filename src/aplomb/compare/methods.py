@@ -80,9 +80,7 @@ def choose(
     left_out = {str(name).casefold() for name in without}
     known = [*BASELINES, *shipped()]
     if unknown := sorted(name for name in left_out if name not in {k.casefold() for k in known}):
-        raise BadInput(
-            f"asked to leave out {unknown[0]!r}, which is not a method; known are {', '.join(known)}"
-        )
+        raise BadInput(f"asked to leave out {unknown[0]!r}, which is not a method; known are {', '.join(known)}")
     wanted: Sequence[Any] = known if methods is None else methods
     if isinstance(wanted, (str, os.PathLike)):
         wanted = [wanted]

@@ -170,9 +170,7 @@ def _backgrounds(comparison: Comparison) -> str:
 
 def _image(image: Bytes, words: str) -> str:
     height, width = image.shape[:2]
-    return (
-        f'<img src="{_uri(image)}" width={width} height={height} style="height:auto" alt="{escape(words)}">'
-    )
+    return f'<img src="{_uri(image)}" width={width} height={height} style="height:auto" alt="{escape(words)}">'
 
 
 def _uri(image: Bytes) -> str:
@@ -196,9 +194,7 @@ def _per_picture(comparison: Comparison) -> str:
         for picture in comparison.pictures:
             scores = [comparison.score(row.method, picture) for row in rows]
             values = [math.nan if s is None else float(getattr(s, key)) for s in scores]
-            rivals = [
-                v for v, row in zip(values, rows, strict=True) if row.kind != "input" and not math.isnan(v)
-            ]
+            rivals = [v for v, row in zip(values, rows, strict=True) if row.kind != "input" and not math.isnan(v)]
             top = shown(max(rivals, default=math.nan))
             lines.append(_line(picture, [shown(v) for v in values], top, rows))
         means = [float(getattr(row, key)) for row in rows]

@@ -114,9 +114,7 @@ def compare(
     blur 24 dB
     """
     if sigma is None and noise is None:
-        raise BadInput(
-            "compare needs sigma, the standard deviation of the noise in the range 0..1, or a noise"
-        )
+        raise BadInput("compare needs sigma, the standard deviation of the noise in the range 0..1, or a noise")
     if sigma is not None and not 0 < sigma <= 1:
         hint = f"; for 8-bit grey levels give {sigma:g} / 255" if 1 < sigma <= 255 else ""
         raise BadInput(f"asked for noise of standard deviation {sigma:g}, found outside 0..1{hint}")

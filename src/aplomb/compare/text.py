@@ -61,9 +61,7 @@ def best(comparison: Comparison) -> dict[str, set[int]]:
             i: round(value, digits)
             for i, row in enumerate(rows)
             # a mean over fewer pictures is no rival
-            if row is not None
-            and not math.isnan(value := getattr(row, key))
-            and not coverage(comparison, row)
+            if row is not None and not math.isnan(value := getattr(row, key)) and not coverage(comparison, row)
         }
         top = max(values.values(), default=math.nan)
         found[key] = {i for i, value in values.items() if value == top}

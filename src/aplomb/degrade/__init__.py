@@ -1,0 +1,1 @@
+"""Degradations: what stands between a scene and the picture of it."""

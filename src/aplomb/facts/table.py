@@ -258,9 +258,7 @@ def fitting_shape(operator: Operator, channels: int | None = None) -> Shape:
                 return shape
         except (ShapeError, IndexError, ValueError) as error:
             reason = error
-    raise ShapeError(
-        f"no picture with {c} channels and up to 1,024 pixels a side fits ({reason}); give a shape"
-    )
+    raise ShapeError(f"no picture with {c} channels and up to 1,024 pixels a side fits ({reason}); give a shape")
 
 
 def _widest(operator: Operator, axis: int) -> Interval:

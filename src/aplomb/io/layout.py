@@ -111,9 +111,7 @@ divide by the white level first, for example image / 255
     height, width = array.shape[axes.index("Y")], array.shape[axes.index("X")]
     samples = array.shape[axes.index("S")] if "S" in axes else 1
     # (..., S, Y, X), then every axis in front becomes one
-    planes = (
-        array.transpose(order).astype(np.float32, order="C").reshape(origin.images, samples, height, width)
-    )
+    planes = array.transpose(order).astype(np.float32, order="C").reshape(origin.images, samples, height, width)
     white = _WHITE.get(array.dtype.name)
     if white is not None:
         planes /= np.float32(white)
@@ -187,9 +185,7 @@ def _to_dtype(planes: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     white = _WHITE.get(dtype.name)
     if white is None:
         return planes.astype(dtype)
-    scaled = np.clip(planes, 0, 1).astype(np.result_type(planes.dtype, np.float32), copy=False) * np.float32(
-        white
-    )
+    scaled = np.clip(planes, 0, 1).astype(np.result_type(planes.dtype, np.float32), copy=False) * np.float32(white)
     rounded: NDArray[Any] = np.rint(scaled).astype(dtype)
     return rounded
 
@@ -220,9 +216,7 @@ def _check_values(array: NDArray[Any], name: str) -> None:
             remedy = "shift and divide by the levels of black and white first: (image - low) / (high - low)"
         else:
             white = next((w for w in (255, 4095, 65535) if high <= w), None)
-            remedy = "divide by the white level first, for example image / " + (
-                str(white) if white else "image.max()"
-            )
+            remedy = "divide by the white level first, for example image / " + (str(white) if white else "image.max()")
         raise BadInput(
             f"{name}: asked for floats in 0..1 (noise may reach from {FLOAT_RANGE[0]:g} to "
             f"{FLOAT_RANGE[1]:g}), found {low:g} to {high:g}; {remedy}"

@@ -110,9 +110,7 @@ class Picture:
         if self.alpha is not None:
             expected = tuple(n for n, axis in zip(self.array.shape, self.axes, strict=True) if axis != "S")
             if self.alpha.shape != expected:
-                raise ShapeError(
-                    f"{self.name}: alpha has shape {self.alpha.shape}, the image asks for {expected}"
-                )
+                raise ShapeError(f"{self.name}: alpha has shape {self.alpha.shape}, the image asks for {expected}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,9 +133,7 @@ class Picture:
         images = self.images
         stack = f"{images} of " if images != 1 else ""
         alpha = " with alpha" if self.alpha is not None else ""
-        return (
-            f"Picture({stack}{height} x {width} {self.colour}{alpha}, {self.array.dtype}, axes {self.axes})"
-        )
+        return f"Picture({stack}{height} x {width} {self.colour}{alpha}, {self.array.dtype}, axes {self.axes})"
 
 
 def guess_axes(shape: tuple[int, ...], name: str = "image") -> str:

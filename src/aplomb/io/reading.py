@@ -160,17 +160,14 @@ def _read_pillow(path: Path, kind: str, image: Any) -> Picture:
         notes.append(f"the first of {frames} pictures in the file was read, the others are not kept")
         image.seek(0)
     elif frames > 1:
-        raise ImageFileError(
-            f"{path}: found an animation of {frames} frames; save the frames as a TIFF stack"
-        )
+        raise ImageFileError(f"{path}: found an animation of {frames} frames; save the frames as a TIFF stack")
     chunks = _png_chunks(path) if kind == "PNG" else {}
     depth, colour_type = (chunks[b"IHDR"][8], chunks[b"IHDR"][9]) if kind == "PNG" else (8, 2)
     with _damage(path, kind):
         image.load()
     if image.mode in ("CMYK", "YCCK", "LAB", "YCbCr", "HSV", "F"):
         raise ImageFileError(
-            f"{path}: found a {image.mode} image, asked for grey or RGB; "
-            "convert it with a colour-managed program"
+            f"{path}: found a {image.mode} image, asked for grey or RGB; convert it with a colour-managed program"
         )
     if kind == "PNG" and depth == 16 and colour_type != 0:
         array, alpha = _png_16(path)
@@ -199,9 +196,7 @@ def _pixels(path: Path, image: Any, notes: list[str]) -> tuple[NDArray[Any], NDA
         colours = np.asarray(image.convert("RGBA" if had_alpha else "RGB"))
         array = np.ascontiguousarray(colours[..., :3])
         grey = "icc_profile" not in image.info and bool((array == array[..., :1]).all())
-        notes.append(
-            f"the palette was replaced by the {'grey values' if grey else 'RGB colours'} it stands for"
-        )
+        notes.append(f"the palette was replaced by the {'grey values' if grey else 'RGB colours'} it stands for")
         return (array[..., 0].copy() if grey else array), (colours[..., 3].copy() if had_alpha else None)
     array = np.array(image)
     if image.mode in ("LA", "RGBA"):
@@ -250,9 +245,7 @@ def _png_chunks(path: Path) -> dict[bytes, bytes]:
 def _metadata(kind: str, image: Any, chunks: dict[bytes, bytes]) -> tuple[Metadata, int]:
     info = image.info
     exif, orientation = _upright_exif(info["exif"]) if info.get("exif") else (None, 1)
-    text = (
-        {str(key): str(value) for key, value in getattr(image, "text", {}).items()} if kind == "PNG" else {}
-    )
+    text = {str(key): str(value) for key, value in getattr(image, "text", {}).items()} if kind == "PNG" else {}
     text.pop("Raw profile type exif", None)
     if kind == "JPEG" and info.get("comment"):
         text["Comment"] = info["comment"].decode("utf-8", "replace")

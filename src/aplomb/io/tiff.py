@@ -77,9 +77,7 @@ def _read_series(path: Path, tiff: Any, check_claim: Callable[[int, int], None])
     return _picture(path, series.asarray(), series.axes, series.keyframe, metadata, notes)
 
 
-def _picture(
-    path: Path, stored: NDArray[Any], axes: str, page: Any, metadata: Metadata, notes: list[str]
-) -> Picture:
+def _picture(path: Path, stored: NDArray[Any], axes: str, page: Any, metadata: Metadata, notes: list[str]) -> Picture:
     array: NDArray[Any] = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     samples = axes.index("S") if "S" in axes else None
     if samples is not None and samples != array.ndim - 1:  # planes of samples one after the other
@@ -97,14 +95,10 @@ def _picture(
     if photometric == "PALETTE" and metadata.imagej is None:
         array, grey = _palette(array, page.colormap)
         axes += "" if grey else "S"
-        notes.append(
-            f"the palette was replaced by the {'grey values' if grey else 'RGB colours'} it stands for"
-        )
+        notes.append(f"the palette was replaced by the {'grey values' if grey else 'RGB colours'} it stands for")
     elif photometric == "RGB" or (photometric == "YCBCR" and page.compression.name in ("JPEG", "OJPEG")):
         if extra > 1:
-            raise ImageFileError(
-                f"{path}: found {3 + extra} samples a pixel; asked for RGB with at most one more"
-            )
+            raise ImageFileError(f"{path}: found {3 + extra} samples a pixel; asked for RGB with at most one more")
         if extra:
             alpha, array = array[..., -1].copy(), np.ascontiguousarray(array[..., :-1])
     elif photometric in ("MINISBLACK", "MINISWHITE", "PALETTE"):
@@ -118,9 +112,7 @@ def _picture(
             "convert it with a colour-managed program"
         )
     if alpha is not None and page.extrasamples[0] == 0:
-        notes.append(
-            "the fourth sample of each pixel, of no stated meaning, was put aside and is kept unchanged"
-        )
+        notes.append("the fourth sample of each pixel, of no stated meaning, was put aside and is kept unchanged")
     return Picture(array, axes, alpha, metadata, "TIFF", str(path), tuple(notes))
 
 
@@ -194,9 +186,7 @@ def _check_chain(path: Path) -> None:
                 stream.seek(count * entry, os.SEEK_CUR)
                 (offset,) = struct.unpack(order + offset_type, stream.read(width))
         except (struct.error, OverflowError, OSError) as error:
-            raise ImageFileError(
-                f"{path}: found a TIFF file that is truncated or damaged ({error})"
-            ) from error
+            raise ImageFileError(f"{path}: found a TIFF file that is truncated or damaged ({error})") from error
 
 
 def write_tiff(path: Path, picture: Picture, same_size: bool) -> list[str]:
@@ -235,9 +225,7 @@ def write_tiff(path: Path, picture: Picture, same_size: bool) -> list[str]:
         lost.append("ImageJ metadata")
 
     if picture.alpha is not None:
-        array = np.concatenate(
-            [array if axes[-1] == "S" else array[..., None], picture.alpha[..., None]], axis=-1
-        )
+        array = np.concatenate([array if axes[-1] == "S" else array[..., None], picture.alpha[..., None]], axis=-1)
         axes = axes if axes[-1] == "S" else axes + "S"
         options |= {"extrasamples": [metadata.alpha_kind], "planarconfig": "contig"}
     elif axes[-1] not in "XS":  # spectral bands side by side

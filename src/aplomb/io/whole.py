@@ -62,9 +62,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: could not be written ({error.strerror or error}); nothing was changed"
-        ) from error
+        raise OutputError(f"{path}: could not be written ({error.strerror or error}); nothing was changed") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

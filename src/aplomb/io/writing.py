@@ -127,13 +127,9 @@ def _checked(path: Path, array: NDArray[Any], like: Picture | None) -> tuple[Pic
     if kind != "TIFF":
         _check_ability(path, kind, picture)
     elif picture.array.dtype.kind not in "buif" or picture.array.dtype.itemsize > 8:
-        raise OutputError(
-            f"{path}: TIFF holds bool, integers and floats up to 64 bits, the image is {array.dtype}"
-        )
+        raise OutputError(f"{path}: TIFF holds bool, integers and floats up to 64 bits, the image is {array.dtype}")
     if picture.array.dtype == bool and (picture.alpha is not None or picture.axes[-1] != "X"):
-        raise OutputError(
-            f"{path}: bool images are written in black and white only; convert it to uint8 first"
-        )
+        raise OutputError(f"{path}: bool images are written in black and white only; convert it to uint8 first")
     return picture, kind
 
 
@@ -174,22 +170,16 @@ def _check_ability(path: Path, kind: str, picture: Picture) -> None:
         raise OutputError(f"{path}: {kind} holds {known}, the image is {array.dtype}; {remedy}")
     samples = array.shape[-1] if picture.axes.endswith("S") else 1
     if picture.axes not in ("YX", "YXS") or samples not in (1, 3):
-        raise OutputError(
-            f"{path}: {kind} holds one grey or RGB image, the array has shape {array.shape}; write .tif"
-        )
+        raise OutputError(f"{path}: {kind} holds one grey or RGB image, the array has shape {array.shape}; write .tif")
     if picture.alpha is not None and not holds_alpha:
         raise OutputError(
             f"{path}: {kind} holds no alpha; write .png or .tif, or leave it out with "
             "dataclasses.replace(picture, alpha=None)"
         )
     if picture.alpha is not None and picture.metadata.alpha_kind != "unassalpha":
-        raise OutputError(
-            f"{path}: {kind} holds straight alpha only, the picture's is of another kind; write .tif"
-        )
+        raise OutputError(f"{path}: {kind} holds straight alpha only, the picture's is of another kind; write .tif")
     if max(picture.size) > longest:
-        raise OutputError(
-            f"{path}: {kind} holds up to {longest} pixels a side, the image is {picture.size}; use .tif"
-        )
+        raise OutputError(f"{path}: {kind} holds up to {longest} pixels a side, the image is {picture.size}; use .tif")
 
 
 def _save(path: Path, kind: str, picture: Picture, same_size: bool) -> list[str]:
@@ -203,9 +193,7 @@ def _save(path: Path, kind: str, picture: Picture, same_size: bool) -> list[str]
     if metadata.white_is_zero:
         array = ~array if array.dtype == bool else np.iinfo(array.dtype).max - array
     if picture.alpha is not None:
-        array = np.concatenate(
-            [array if array.ndim == 3 else array[..., None], picture.alpha[..., None]], axis=-1
-        )
+        array = np.concatenate([array if array.ndim == 3 else array[..., None], picture.alpha[..., None]], axis=-1)
     array = np.ascontiguousarray(array)
     if kind == "WebP" and (array.ndim == 2 or array.shape[-1] == 2):
         grey = array if array.ndim == 2 else array[..., 0]

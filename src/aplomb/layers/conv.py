@@ -156,9 +156,7 @@ class Conv(Operator):
             return size
         room = n - f + p
         if room < 0:
-            raise ShapeError(
-                f"{self!r} needs at least {f - p} pixels along {along}, found {n}; pad the picture"
-            )
+            raise ShapeError(f"{self!r} needs at least {f - p} pixels along {along}, found {n}; pad the picture")
         if room % s and self.exact:
             strides = [t for t in range(1, room + 1) if room % t == 0][:6]
             paddings = [q for q in range(0, f + s) if (n - f + q) >= 0 and (n - f + q) % s == 0][:4]
@@ -217,9 +215,7 @@ class Conv(Operator):
         if self.transposed:  # every output pixel meets one in s*s of the taps
             fan_in = max(1, fan_in // math.prod(self.stride))
         w = rng.normal(0.0, math.sqrt(2.0 / fan_in), self.weight.shape).astype(np.float32)
-        return replace(
-            self, weight=w, bias=None if self.bias is None else np.zeros_like(w, shape=self.bias.shape)
-        )
+        return replace(self, weight=w, bias=None if self.bias is None else np.zeros_like(w, shape=self.bias.shape))
 
     # -- as a matrix -----------------------------------------------------------------------------------------
 

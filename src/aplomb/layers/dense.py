@@ -33,9 +33,7 @@ class Dense(Operator):
     def _output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 2 or shape[1] != self.weight.shape[1]:
             wanted = f"(N, {self.weight.shape[1]})"
-            raise ShapeError(
-                f"{self!r} takes {wanted}, found {shape}; flatten a picture of the right size first"
-            )
+            raise ShapeError(f"{self!r} takes {wanted}, found {shape}; flatten a picture of the right size first")
         return shape[0], int(self.weight.shape[0])
 
     def _span(self, interval: Interval, axis: int) -> Interval:
@@ -63,9 +61,7 @@ class Dense(Operator):
 
     def _initialise(self, rng: np.random.Generator) -> Operator:
         w = rng.normal(0.0, math.sqrt(2.0 / self.weight.shape[1]), self.weight.shape).astype(np.float32)
-        return replace(
-            self, weight=w, bias=None if self.bias is None else np.zeros(self.bias.shape, np.float32)
-        )
+        return replace(self, weight=w, bias=None if self.bias is None else np.zeros(self.bias.shape, np.float32))
 
     def __repr__(self) -> str:
         no_bias = "" if self.bias is not None else ", bias=False"

@@ -52,9 +52,7 @@ class BatchNorm(Operator):
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         values = (self.weight, self.bias, self.mean, self.variance)
-        return graph.node(
-            "BatchNormalization", [x, *map(graph.constant, values)], epsilon=float(self.epsilon)
-        )
+        return graph.node("BatchNormalization", [x, *map(graph.constant, values)], epsilon=float(self.epsilon))
 
     def _output_shape(self, shape: Shape) -> Shape:
         if len(shape) < 2 or shape[1] != len(self.weight):
@@ -179,9 +177,7 @@ class LocalContrastNorm(Operator):
         def body(g: GraphWriter, x: str) -> str:
             v = g.node("Sub", [x, mean(g, x)])
             floor = g.constant(np.float32(self.floor**2))
-            return g.node(
-                "Div", [v, g.node("Sqrt", [g.node("Max", [mean(g, g.node("Mul", [v, v])), floor])])]
-            )
+            return g.node("Div", [v, g.node("Sqrt", [g.node("Max", [mean(g, g.node("Mul", [v, v])), floor])])])
 
         return graph.function("LocalContrastNorm", [x], body, size=self.size, floor=float(self.floor))
 
@@ -235,9 +231,7 @@ def batch_norm(channels: int, *, epsilon: float = 1e-5) -> Operator:
     return BatchNorm(one, zero, zero.copy(), one.copy(), epsilon)
 
 
-def layer_norm(
-    channels: int, *, over: Literal["channels", "all"] = "channels", epsilon: float = 1e-5
-) -> Operator:
+def layer_norm(channels: int, *, over: Literal["channels", "all"] = "channels", epsilon: float = 1e-5) -> Operator:
     """Layer normalisation over the channels of each pixel, or over channels and pixels.
 
     >>> layer_norm(2)(np.array([[1.0, 3.0]])).round(2)
@@ -255,9 +249,7 @@ def local_contrast_norm(size: int = 9, floor: float = 1e-2) -> Operator:
     0.0
     """
     if size < 1 or size % 2 == 0 or not floor > 0:
-        raise BadInput(
-            f"local_contrast_norm of size {size}, floor {floor}: give an odd size, a positive floor"
-        )
+        raise BadInput(f"local_contrast_norm of size {size}, floor {floor}: give an odd size, a positive floor")
     return LocalContrastNorm(size, floor)
 
 

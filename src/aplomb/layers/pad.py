@@ -43,6 +43,9 @@ class Pad(_Linear):
     pads: Pads
     border: Border = "zero"
 
+    def _wraps(self, axis: int) -> bool:
+        return self.border == "circular" and self.pads[axis] != (0, 0)
+
     def _numpy(self, x: Array) -> Array:
         return np.pad(x, ((0, 0), (0, 0), *self.pads), mode=_NUMPY[self.border])  # type: ignore[call-overload]
 
@@ -97,6 +100,9 @@ class Fold(_Linear):
 
     pads: Pads
     border: Border
+
+    def _wraps(self, axis: int) -> bool:
+        return self.border == "circular" and self.pads[axis] != (0, 0)
 
     def _sources(self, n: int, axis: int) -> Array:
         """Which of n pixels every pixel of the padded picture is a copy of."""
@@ -160,9 +166,7 @@ class Crop(_Linear):
         (top, bottom), (left, right) = self.pads
         last = np.iinfo(np.int64).max
         starts, ends = [top, left], [-bottom or last, -right or last]
-        return graph.node(
-            "Slice", [x, *(graph.constant(np.array(a, np.int64)) for a in (starts, ends, [2, 3]))]
-        )
+        return graph.node("Slice", [x, *(graph.constant(np.array(a, np.int64)) for a in (starts, ends, [2, 3]))])
 
     def _output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 4:

@@ -38,9 +38,7 @@ class _Window(Operator):
 
     def _padded(self, x: Array, torch: Any, fill: float) -> Array:
         (top, bottom), (left, right) = self.pads
-        return (
-            torch.nn.functional.pad(x, (left, right, top, bottom), value=fill) if self.pads != NO_PADS else x
-        )
+        return torch.nn.functional.pad(x, (left, right, top, bottom), value=fill) if self.pads != NO_PADS else x
 
     def _pool(self, graph: GraphWriter, op: str, x: str, **more: Any) -> str:
         (top, bottom), (left, right) = self.pads
@@ -108,9 +106,7 @@ class AveragePool(_Window):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         if self.transposed:
             weight = np.tile(self._lattice().weight.astype(np.float32), (shape[1], 1, 1, 1))
-            return Conv(weight, None, self.stride, self.pads, groups=shape[1], transposed=True)._onnx(
-                graph, x, shape
-            )
+            return Conv(weight, None, self.stride, self.pads, groups=shape[1], transposed=True)._onnx(graph, x, shape)
         return self._pool(graph, "AveragePool", x, count_include_pad=1)
 
     @property
@@ -135,9 +131,7 @@ class L2Pool(_Window):
 
     def _torch(self, x: Array, torch: Any) -> Array:
         F = torch.nn.functional
-        total = F.avg_pool2d(self._padded(x, torch, 0.0).square(), self.size, self.stride) * math.prod(
-            self.size
-        )
+        total = F.avg_pool2d(self._padded(x, torch, 0.0).square(), self.size, self.stride) * math.prod(self.size)
         # the root has no slope at 0; 0 is the one that gives an empty window no gradient
         return torch.where(total > 0, total.clamp_min(torch.finfo(x.dtype).tiny).sqrt(), total)
 
@@ -149,21 +143,15 @@ class L2Pool(_Window):
         return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
 
 
-def _checked(
-    size: int | Pair, stride: Stride, padding: int | Pads, exact: bool
-) -> tuple[Pair, Pair, Pads, bool]:
+def _checked(size: int | Pair, stride: Stride, padding: int | Pads, exact: bool) -> tuple[Pair, Pair, Pads, bool]:
     """The fields of a `_Window`; a window that may lie in the padding alone is refused, as engines do."""
     window, pads = pair(size, "window"), as_pads(padding)
     if any(max(p) >= k for p, k in zip(pads, window, strict=True)):
-        raise BadInput(
-            f"pooling over {window} with padding {pads}: the padding must be smaller than the window"
-        )
+        raise BadInput(f"pooling over {window} with padding {pads}: the padding must be smaller than the window")
     return window, window if stride is None else pair(stride, "stride"), pads, exact
 
 
-def max_pool(
-    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
-) -> Operator:
+def max_pool(size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
     """Maximum over windows; `stride` is the size unless given.
 
     >>> max_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
@@ -172,9 +160,7 @@ def max_pool(
     return MaxPool(*_checked(size, stride, padding, exact))
 
 
-def min_pool(
-    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
-) -> Operator:
+def min_pool(size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
     """Minimum over windows: -max(-x).
 
     >>> min_pool(2)(np.arange(16.0).reshape(1, 1, 4, 4)).ravel()
@@ -195,9 +181,7 @@ def average_pool(
     return AveragePool(*_checked(size, stride, padding, exact))
 
 
-def l2_pool(
-    size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True
-) -> Operator:
+def l2_pool(size: int | Pair = 2, stride: Stride = None, padding: int | Pads = 0, *, exact: bool = True) -> Operator:
     """Root of the sum of squares over windows.
 
     >>> l2_pool(2)(np.array([[[[3.0, 0.0], [0.0, 4.0]]]])).ravel()

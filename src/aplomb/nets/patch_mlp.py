@@ -15,7 +15,9 @@ from aplomb.layers import conv, conv_transposed, crop, pad, tanh
 from aplomb.operator import Operator, chain
 
 
-def patch_mlp(patch: int = 17, hidden: int = 2047, layers: int = 4, stride: int = 3, channels: int = 1, seed: int = 0) -> Operator:
+def patch_mlp(
+    patch: int = 17, hidden: int = 2047, layers: int = 4, stride: int = 3, channels: int = 1, seed: int = 0
+) -> Operator:
     """Patch MLP with `layers` hidden layers of `hidden` units; picture sizes must be multiples of `stride`.
 
     >>> net = patch_mlp(patch=6, hidden=16, layers=2)
@@ -23,7 +25,9 @@ def patch_mlp(patch: int = 17, hidden: int = 2047, layers: int = 4, stride: int 
     (1, 1, 30, 30)
     """
     if patch < 1 or hidden < 1 or layers < 1 or not 1 <= stride <= patch:
-        raise BadInput(f"patch_mlp(patch={patch}, hidden={hidden}, layers={layers}, stride={stride}): give stride <= patch")
+        raise BadInput(
+            f"patch_mlp(patch={patch}, hidden={hidden}, layers={layers}, stride={stride}): give stride <= patch"
+        )
     # enough border that every pixel of the picture lies in as many patches as any other, in whole strides
     border = -(-(patch - stride) // stride) * stride
     more = (patch - border - border) % stride  # what brings (size + padding - patch) to a multiple of the stride

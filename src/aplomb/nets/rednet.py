@@ -22,7 +22,9 @@ def rednet(layers: int = 30, width: int = 64, channels: int = 1, seed: int = 0) 
     ((1, 1, 20, 20), (-10, 11))
     """
     if layers < 4 or layers % 2 or width < 1 or channels < 1:
-        raise BadInput(f"rednet of {layers} layers, {width} channels inside, {channels} outside: give an even number from 4")
+        raise BadInput(
+            f"rednet of {layers} layers, {width} channels inside, {channels} outside: give an even number from 4"
+        )
 
     down = chain(conv(width, width, padding="valid"), relu)
     up = chain(conv_transposed(width, width, 3, stride=1), relu)

@@ -20,7 +20,9 @@ def residual(layers: int = 6, width: int = 32, channels: int = 1, seed: int = 0)
     (37601, 2625)
     """
     if layers < 2 or width < 1 or channels < 1:
-        raise BadInput(f"residual of {layers} layers, {width} channels inside, {channels} outside: give 2, 1, 1 or more")
+        raise BadInput(
+            f"residual of {layers} layers, {width} channels inside, {channels} outside: give 2, 1, 1 or more"
+        )
     body = [relu, *[conv(width, width), relu] * (layers - 2)]
     noise = chain(conv(channels, width), *body, conv(width, channels))
     return (identity - noise).initialise(seed)

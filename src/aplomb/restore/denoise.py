@@ -97,10 +97,13 @@ def denoise(
     if card and card.noise_range is not None:
         low, high = card.noise_range
         used = np.clip(levels, low, high) if takes_level else levels
-        if (worst := float(levels.max())) > high * 1.01:
-            notes.append(f"noise level {255 * worst:.1f} is above what {chosen.name} was trained for ({255 * high:.0f} of 255)")
-        elif levels.min() < low * 0.99:
-            notes.append(f"noise level {255 * levels.min():.1f} is below what {chosen.name} was trained for ({255 * low:.0f} of 255)")
+        for level, beyond, end in (
+            (levels.max(), "above", high if levels.max() > high * 1.01 else None),
+            (levels.min(), "below", low if levels.min() < low * 0.99 else None),
+        ):
+            if end is not None:
+                trained = f"what {chosen.name} was trained for ({255 * end:.0f} of 255)"
+                notes.append(f"noise level {255 * level:.1f} is {beyond} {trained}")
     if card is None:
         notes.append(f"{chosen.name} has no Aplomb card: its range, task and noise level are not known")
     elif card.task != "denoise":
@@ -161,7 +164,9 @@ def _levels(planes: NDArray[np.float32], sigma: float | Sequence[float] | None) 
     if not np.isfinite(levels).all() or (levels < 0).any():
         raise BadInput(f"sigma is {sigma}; give a standard deviation of 0 or more, in the range 0..1")
     if (levels > 1).any():
-        raise BadInput(f"sigma is {sigma}, which is more than the whole range 0..1; for 8-bit grey levels divide by 255")
+        raise BadInput(
+            f"sigma is {sigma}, which is more than the whole range 0..1; for 8-bit grey levels divide by 255"
+        )
     return np.broadcast_to(levels, len(planes)).copy()
 
 
@@ -190,7 +195,9 @@ def _checked(runner: Engine, model: Model) -> Callable[[NDArray[np.float32]], ND
     def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
         y = runner(x)
         if y.ndim != 4 or y.shape[2:] != x.shape[2:]:
-            raise ModelError(f"model {model.name} makes {y.shape} of {x.shape}: it changes the size, so it is no denoiser")
+            raise ModelError(
+                f"model {model.name} makes {y.shape} of {x.shape}: it changes the size, so it is no denoiser"
+            )
         return y
 
     return run

@@ -1,0 +1,1 @@
+"""Running frozen networks: engines, and tiles for pictures of any size."""

@@ -36,7 +36,9 @@ class Engine:
     def __call__(self, x: Values) -> Values:
         """Run on float32 `x`, (N, C, H, W). Raises BadInput for values that are not finite: an engine can hide them."""
         if not np.isfinite(x).all():
-            raise BadInput("the picture holds NaN or infinite values; replace them first, for example by a median filter")
+            raise BadInput(
+                "the picture holds NaN or infinite values; replace them first, for example by a median filter"
+            )
         try:
             return self._run(np.ascontiguousarray(x, dtype=np.float32))
         except (RuntimeError, ValueError) as error:
@@ -44,7 +46,9 @@ class Engine:
             raise RunError(f"{self.name} failed on an input of shape {x.shape}: {first}") from None
         except Exception as error:  # ONNX Runtime's errors derive from Exception directly
             if type(error).__module__.startswith("onnxruntime"):
-                raise RunError(f"{self.name} failed on an input of shape {x.shape}: {str(error).splitlines()[0]}") from None
+                raise RunError(
+                    f"{self.name} failed on an input of shape {x.shape}: {str(error).splitlines()[0]}"
+                ) from None
             raise
 
 
@@ -66,7 +70,9 @@ def open_engine(
     """
     threads = threads or cores()
     if engine not in ("auto", "onnxruntime", "openvino") or precision not in ("f32", "bf16", "int8"):
-        raise BadInput(f"engine {engine!r}, precision {precision!r}: give auto, onnxruntime or openvino, and f32, bf16 or int8")
+        raise BadInput(
+            f"engine {engine!r}, precision {precision!r}: give auto, onnxruntime or openvino, and f32, bf16 or int8"
+        )
     if engine == "openvino" and not has_openvino():
         raise BadInput("engine openvino is not installed; pip install 'aplomb[fast]'")
     if precision == "bf16" and (engine == "onnxruntime" or not has_openvino()):
@@ -75,7 +81,9 @@ def open_engine(
     if precision == "int8":
         quantised = model.path.with_suffix(".int8.onnx")
         if not quantised.is_file():
-            raise ModelError(f"model {model.name} has no int8 copy ({quantised.name}); make one with aplomb.quantise, or use f32")
+            raise ModelError(
+                f"model {model.name} has no int8 copy ({quantised.name}); make one with aplomb.quantise, or use f32"
+            )
         path = str(quantised)
     if engine == "openvino" or (engine == "auto" and has_openvino()):
         try:

@@ -186,9 +186,7 @@ def _planes(picture: Picture | ArrayLike, card: Card) -> Values:
     planes = to_float(picture)[0]
     if planes.shape[1] != card.channels:
         found = f"a picture with {planes.shape[1]} channel(s)"
-        raise BadInput(
-            f"{card.name} takes pictures with {card.channels} channel(s), found {found}; convert it"
-        )
+        raise BadInput(f"{card.name} takes pictures with {card.channels} channel(s), found {found}; convert it")
     return planes
 
 
@@ -219,9 +217,7 @@ def _noisy(crops: Sequence[Values], card: Card, seed: int) -> list[Values]:
     return inputs
 
 
-def _psnr(
-    run: Callable[[Values], Values], x: Values, sigma: float, card: Card, seed: tuple[int, int]
-) -> float:
+def _psnr(run: Callable[[Values], Values], x: Values, sigma: float, card: Card, seed: tuple[int, int]) -> float:
     """PSNR in dB after denoising the clean picture `x` with noise added: the field's protocol."""
     y = x + np.random.default_rng(seed).normal(0, sigma, x.shape).astype(np.float32)
     layout = plan(
@@ -270,9 +266,7 @@ def _outermost(graph: onnx.ModelProto) -> list[str]:
     return sorted({*walk(nodes, False), *walk(nodes[::-1], True)})
 
 
-def _quantised(
-    graph: onnx.ModelProto, inputs: Sequence[Values], fixed: list[str], way: _Way
-) -> onnx.ModelProto:
+def _quantised(graph: onnx.ModelProto, inputs: Sequence[Values], fixed: list[str], way: _Way) -> onnx.ModelProto:
     """`graph` with the scales that `way` finds on `inputs`."""
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static

@@ -87,7 +87,13 @@ def plan(
     side = max(least, min(side, int(room**0.5)))
     height, width = (_even(size, side, halo, multiple) for size in padded)
     _enough(height * width, room, pixel)
-    return Plan((padded[0], padded[1]), height, width, max(1, min(n, room // (height * width), SIDE**2 // (height * width))), halo)
+    return Plan(
+        (padded[0], padded[1]),
+        height,
+        width,
+        max(1, min(n, room // (height * width), SIDE**2 // (height * width))),
+        halo,
+    )
 
 
 def _even(size: int, side: int, halo: int, multiple: int) -> int:
@@ -137,7 +143,12 @@ def apply(
         if result is None:
             result = np.empty((n, y.shape[1], height, width), np.float32)
         rows, columns = layout.kept(tile)
-        inner = y[:, :, rows.start - tile[0].start : rows.stop - tile[0].start, columns.start - tile[1].start : columns.stop - tile[1].start]
+        inner = y[
+            :,
+            :,
+            rows.start - tile[0].start : rows.stop - tile[0].start,
+            columns.start - tile[1].start : columns.stop - tile[1].start,
+        ]
         target = result[pictures, :, rows, columns]  # cut off by the picture's own size: the padding is not kept
         target[...] = inner[:, :, : target.shape[2], : target.shape[3]]
         if progress is not None:

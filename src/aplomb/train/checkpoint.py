@@ -49,9 +49,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         try:
             torch.save({"format": FORMAT, **state}, temporary)
         except RuntimeError as error:  # torch's writer reports a full disk so
-            raise OutputError(
-                f"{path}: checkpoint could not be written ({error}); the old one is intact"
-            ) from error
+            raise OutputError(f"{path}: checkpoint could not be written ({error}); the old one is intact") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -82,9 +80,7 @@ class Log:
         if step and path.exists():
             with path.open(newline="") as stream:
                 self.rows = [
-                    r
-                    for r in csv.DictReader(stream)
-                    if (r["step"] or "x").isdigit() and int(r["step"]) <= step
+                    r for r in csv.DictReader(stream) if (r["step"] or "x").isdigit() and int(r["step"]) <= step
                 ]
         with whole_file(path) as temporary, temporary.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, COLUMNS)

@@ -58,9 +58,7 @@ class PictureSet:
     torch.Size([2, 1, 8, 8])
     """
 
-    def __init__(
-        self, arrays: Sequence[NDArray[Any]], side: int = 1, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, arrays: Sequence[NDArray[Any]], side: int = 1, device: torch.device | str = "cpu") -> None:
         kept = [_at_least(a, side) for a in arrays]
         if any(a.dtype != np.uint8 for a in kept):
             kept = [floats(a) for a in kept]

@@ -97,9 +97,7 @@ class Feed:
         self.levels[index] = level
         return y[0].numpy()
 
-    def _noisy_already(
-        self, arrays: Sequence[NDArray[Any]], pairs: Sequence[NDArray[Any]]
-    ) -> list[NDArray[Any]]:
+    def _noisy_already(self, arrays: Sequence[NDArray[Any]], pairs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         sigma = self.recipe.loss.sigma
         for index, array in enumerate(arrays):
             planes = floats(array).transpose(1, 2, 0)
@@ -117,9 +115,7 @@ class Feed:
         """Chunk `number` of this process's share of the batch of `step`; several threads may call."""
         run, data = self.recipe.run, self.recipe.data
         first = step * self.count + self.rank * self.share + number * self.size
-        which = order(
-            first, min(self.size, self.share - number * self.size), len(self.pictures), data.repeat, run.seed
-        )
+        which = order(first, min(self.size, self.share - number * self.size), len(self.pictures), data.repeat, run.seed)
         draw = generator(run.seed, CROPS, step, self.rank, number)
         device_draw = generator(run.seed, NOISE, step, self.rank, number, device=self.device)
         crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, augment=data.augment)

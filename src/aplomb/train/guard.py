@@ -38,9 +38,7 @@ def stop_signals() -> Iterator[Stop]:
         for each, handler in before.items():
             signal.signal(each, handler)
 
-    with contextlib.suppress(
-        ValueError
-    ):  # signals belong to the main thread; elsewhere there is nothing to do
+    with contextlib.suppress(ValueError):  # signals belong to the main thread; elsewhere there is nothing to do
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, note)
     try:
@@ -67,6 +65,4 @@ def clear_lines(recipe: Recipe, folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise OutputError(
-            f"{folder}: {error.strerror}; the last checkpoint is intact, make room and resume"
-        ) from None
+        raise OutputError(f"{folder}: {error.strerror}; the last checkpoint is intact, make room and resume") from None

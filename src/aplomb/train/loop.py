@@ -237,9 +237,7 @@ def _train(
 
             model.dropout.reseed(recipe.run.seed * 2**31 + step)
             total = torch.zeros((), device=device)
-            for number, (part, gradients) in enumerate(
-                pool.map(gradient, [step] * feed.parts, range(feed.parts))
-            ):
+            for number, (part, gradients) in enumerate(pool.map(gradient, [step] * feed.parts, range(feed.parts))):
                 total += part  # in the order of the chunks, whichever was first
                 _gather(parameters, gradients, fresh=number == 0)
             if world > 1:

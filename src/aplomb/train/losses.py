@@ -28,9 +28,7 @@ class Batch(NamedTuple):
     level: Tensor
 
 
-def loss(
-    part: LossPart, network: Network, batch: Batch, draw: torch.Generator, progress: float = 0.0
-) -> Tensor:
+def loss(part: LossPart, network: Network, batch: Batch, draw: torch.Generator, progress: float = 0.0) -> Tensor:
     """The loss that `part` names, a scalar; `progress` is the share of the run that is done.
 
     >>> batch = Batch(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 1, 1))

@@ -21,9 +21,7 @@ def draw_levels(value: Range | None, count: int, law: str, draw: torch.Generator
     return low * (high / low) ** u if law == "log-uniform" else low + (high - low) * u
 
 
-def noisy(
-    clean: Tensor, part: NoisePart, draw: torch.Generator, device_draw: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def noisy(clean: Tensor, part: NoisePart, draw: torch.Generator, device_draw: torch.Generator) -> tuple[Tensor, Tensor]:
     """Noisy pictures, and the standard deviation of their noise (root mean square over each picture).
 
     ::

@@ -89,9 +89,7 @@ class Muon(torch.optim.Optimizer):
                     shapes.setdefault(tuple(p.shape), []).append(p)
             # matrices of one shape in batched products, a few at a time for the pool to share
             alike = [same[i : i + 4] for same in shapes.values() for i in range(0, len(same), 4)]
-            for some, directions in zip(
-                alike, self.pool.map(orthogonalise, map(self._ahead, alike)), strict=True
-            ):
+            for some, directions in zip(alike, self.pool.map(orthogonalise, map(self._ahead, alike)), strict=True):
                 scale = -group["lr"] * 0.2 * math.sqrt(max(directions.shape[1:]))
                 for p, direction in zip(some, directions, strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"])
@@ -109,9 +107,7 @@ class Muon(torch.optim.Optimizer):
         return torch.stack(found)
 
 
-def make_optimisers(
-    model: Trainable, part: OptimiserPart, pool: Mapper | None = None
-) -> list[torch.optim.Optimizer]:
+def make_optimisers(model: Trainable, part: OptimiserPart, pool: Mapper | None = None) -> list[torch.optim.Optimizer]:
     """The optimiser that `part` asks for; Muon comes with an AdamW for biases, the first and the last layer.
 
     Weight decay is kept off biases and factors of normalisations (weights of one dimension).
@@ -133,14 +129,10 @@ def make_optimisers(
     elif part.kind == "adamw":
         made = [torch.optim.AdamW(groups, lr=part.lr, betas=betas, fused=True)]
     else:
-        made = (
-            [torch.optim.AdamW(groups, lr=part.lr_ends or part.lr, betas=betas, fused=True)] if groups else []
-        )
+        made = [torch.optim.AdamW(groups, lr=part.lr_ends or part.lr, betas=betas, fused=True)] if groups else []
         if hidden:
             mine = [p for n, p in named if n in hidden]
-            made.append(
-                Muon(mine, lr=part.lr, momentum=part.momentum, weight_decay=part.weight_decay, pool=pool)
-            )
+            made.append(Muon(mine, lr=part.lr, momentum=part.momentum, weight_decay=part.weight_decay, pool=pool))
     for optimiser in made:
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]

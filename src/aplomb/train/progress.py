@@ -72,11 +72,7 @@ class Progress:
         shown = "  ".join(f"{name}: {value:.3f} dB" for name, value in psnr.items())
         if score <= 0:
             shown = f"loss on validation {-score:.6f}  {shown}"
-        self.say(
-            f"step {step}  {shown}"
-            + ("  (best)" if better else "")
-            + ("; stopping early" if finished else "")
-        )
+        self.say(f"step {step}  {shown}" + ("  (best)" if better else "") + ("; stopping early" if finished else ""))
 
 
 class Record:

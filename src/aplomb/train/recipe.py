@@ -87,9 +87,7 @@ class DataPart(Part):
 class NoisePart(Part):
     """[noise]. A range [a, b] is drawn from for each piece. `sigma` is in 8-bit grey levels."""
 
-    kind: Literal["gaussian", "poisson", "poisson-gaussian", "salt-and-pepper", "speckle", "none"] = (
-        "gaussian"
-    )
+    kind: Literal["gaussian", "poisson", "poisson-gaussian", "salt-and-pepper", "speckle", "none"] = "gaussian"
     sigma: Range | None = None
     """Standard deviation in 8-bit grey levels: Gaussian, also of Poisson-Gaussian; speckle at white."""
     peak: Range | None = None
@@ -211,15 +209,11 @@ class Recipe(Part):
     def _agree(self) -> Recipe:
         kind, noise = self.loss.kind, self.noise
         if kind in ("mse", "l1", "charbonnier", "psnr") and (noise.kind == "none" or noise.once):
-            raise ValueError(
-                f"loss {kind!r} needs clean pictures, [noise] leaves none; take sure, noise2noise ..."
-            )
+            raise ValueError(f"loss {kind!r} needs clean pictures, [noise] leaves none; take sure, noise2noise ...")
         if kind == "sure" and noise.kind not in ("gaussian", "none"):
             raise ValueError(f"loss 'sure' holds for Gaussian noise, not for {noise.kind!r}")
         if kind == "noise2noise" and (noise.kind == "none") != bool(self.data.pair):
-            raise ValueError(
-                "loss 'noise2noise' takes either noise to draw twice, or noise 'none' and [data] pair"
-            )
+            raise ValueError("loss 'noise2noise' takes either noise to draw twice, or noise 'none' and [data] pair")
         if self.data.pair and kind != "noise2noise":
             raise ValueError(f"[data] pair is for loss 'noise2noise', not for {kind!r}")
         if kind == "neighbour2neighbour" and self.data.crop % 2:
@@ -282,17 +276,13 @@ def _check_network(part: NetworkPart, text: str, name: str) -> None:
 
     if part.name not in NETWORKS:
         where = _line(text, ("network", "name"))
-        raise RecipeError(
-            f"{name}, line {where}: no network {part.name!r}; known are {', '.join(sorted(NETWORKS))}"
-        )
+        raise RecipeError(f"{name}, line {where}: no network {part.name!r}; known are {', '.join(sorted(NETWORKS))}")
     allowed = inspect.signature(NETWORKS[part.name]).parameters
     for key in part.arguments:
         if key not in allowed:
             where = _line(text, ("network", key))
             keys = ", ".join(["name", "init", "gain", *allowed])
-            raise RecipeError(
-                f"{name}, line {where}: network {part.name!r} has no {key!r}; its keys are {keys}"
-            )
+            raise RecipeError(f"{name}, line {where}: network {part.name!r} has no {key!r}; its keys are {keys}")
 
 
 def _explain(error: Any, text: str, name: str) -> str:
@@ -307,11 +297,7 @@ def _explain(error: Any, text: str, name: str) -> str:
         keys = ", ".join(fields[section].annotation.model_fields)  # type: ignore[union-attr]
         return f"{where}: [{section}] has no key {key!r}; its keys are {keys}"
     if error["type"] == "missing":
-        return (
-            f"{where}: [{section}] is missing"
-            if len(loc) == 1
-            else f"{where}: [{section}] needs the key {key!r}"
-        )
+        return f"{where}: [{section}] is missing" if len(loc) == 1 else f"{where}: [{section}] needs the key {key!r}"
     message = str(error["msg"]).removeprefix("Value error, ")
     place = f"[{section}] {key}".strip() if section else "the recipe"
     found = f", found {error['input']!r}" if error["type"] != "value_error" else ""

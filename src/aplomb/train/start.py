@@ -58,20 +58,14 @@ def gather_pictures(recipe: Recipe, data: str | os.PathLike[str] | None) -> Pict
     if len(files) == 1:
         share = 0.0
         notes += [] if validation else ["one picture only: none is left for validation"]
-    split = split_files(
-        files, validation=share, test=0.0 if test else part.test_fraction, seed=recipe.run.seed
-    )
+    split = split_files(files, validation=share, test=0.0 if test else part.test_fraction, seed=recipe.run.seed)
     other = dict(zip(files, pairs, strict=bool(pairs)))
     held = tuple(find_pictures(validation, root)) if validation else split.validation
     held = held[: recipe.validation.limit]
     split = Split(split.train, held, tuple(find_pictures(test, root)) if test else split.test)
-    notes.append(
-        f"{len(split.train)} pictures to train on, {len(held)} for validation, {len(split.test)} for the test"
-    )
+    notes.append(f"{len(split.train)} pictures to train on, {len(held)} for validation, {len(split.test)} for the test")
     if both := set(split.train) & set(held):
-        notes.append(
-            f"careful: {len(both)} file(s), {min(both)} among them, are in training and in validation"
-        )
+        notes.append(f"careful: {len(both)} file(s), {min(both)} among them, are in training and in validation")
 
     def load(wanted: tuple[Path, ...]) -> list[NDArray[Any]]:
         return load_pictures(wanted, channels=part.channels)
@@ -98,9 +92,7 @@ def build_network(recipe: Recipe, network: Operator | None) -> tuple[Operator, t
         try:
             network = NETWORKS[part.name](**part.arguments)
         except (TypeError, ValueError) as error:
-            raise RecipeError(
-                f"{recipe.name}: network {part.name!r} with {part.arguments}: {error}"
-            ) from None
+            raise RecipeError(f"{recipe.name}: network {part.name!r} with {part.arguments}: {error}") from None
     network = quiet_branches(network, part.gain) if part.gain != 1 else network
     inputs = network.input_channels() or data.channels
     shape = (1, inputs, data.crop, data.crop)
@@ -112,9 +104,7 @@ def build_network(recipe: Recipe, network: Operator | None) -> tuple[Operator, t
     try:
         found = network.output_shape(shape)
     except ShapeError as error:
-        raise RecipeError(
-            f"{recipe.name}: [data] crop {data.crop} does not fit the network: {error}"
-        ) from None
+        raise RecipeError(f"{recipe.name}: [data] crop {data.crop} does not fit the network: {error}") from None
     if found != (1, data.channels, data.crop, data.crop):
         raise RecipeError(
             f"{recipe.name}: network {part.name!r} gives {found} for {shape}; it must keep the picture's size"
@@ -125,9 +115,7 @@ def build_network(recipe: Recipe, network: Operator | None) -> tuple[Operator, t
     mine = network.weights()
     fits = {n: a for n, a in source.items() if n in mine and np.shape(a) == np.shape(mine[n])}
     if not fits:
-        raise RecipeError(
-            f"{recipe.name}: [network] init {part.init!r} has no array of fitting name and shape"
-        )
+        raise RecipeError(f"{recipe.name}: [network] init {part.init!r} has no array of fitting name and shape")
     left = [n for n in mine if n not in fits]
     line = f"init: {len(fits)} of {len(mine)} arrays taken from {part.init}"
     return network.with_weights(fits), (line + (f"; fresh: {', '.join(left)}" if left else ""),)

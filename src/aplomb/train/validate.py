@@ -63,9 +63,7 @@ def noise_levels(noise: NoisePart, sigmas: Sequence[float]) -> dict[str, NoisePa
     if noise.kind == "none":
         return {}
     if sigmas and noise.sigma is not None:
-        return {
-            f"sigma {s:g}": noise.model_copy(update={"sigma": s, "peak": middle(noise.peak)}) for s in sigmas
-        }
+        return {f"sigma {s:g}": noise.model_copy(update={"sigma": s, "peak": middle(noise.peak)}) for s in sigmas}
     fixed = {name: middle(getattr(noise, name)) for name in ("sigma", "peak", "fraction")}
     label = " ".join(f"{name} {value:g}" for name, value in fixed.items() if value is not None)
     return {label: noise.model_copy(update=fixed)}
