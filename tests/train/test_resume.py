@@ -12,7 +12,7 @@ import torch
 
 from aplomb.errors import ImageFileError, OutputError, RecipeError, RunError
 from aplomb.train import train
-from aplomb.train.checkpoint import load_checkpoint
+from aplomb.train.checkpoint import Log, load_checkpoint
 
 RUN = """
 import sys
@@ -71,6 +71,17 @@ def test_killed_twice_it_gives_the_same_weights_as_an_unbroken_run(photos, recip
     assert not list(broken.glob(".checkpoint*"))
     logs = [[r.rsplit(",", 1)[0] for r in (f / "log.csv").read_text().split()] for f in (tmp_path / "whole", broken)]
     assert logs[0] == logs[1]
+
+
+def test_the_log_forgets_what_a_killed_run_wrote_after_its_checkpoint(tmp_path) -> None:
+    log = Log(tmp_path / "log.csv", 0)
+    for step in (10, 20, 30):
+        log.add(step=step, loss=1 / step)
+    with (tmp_path / "log.csv").open("a") as stream:
+        stream.write("4")  # cut off in the middle of a row
+    assert Log(tmp_path / "log.csv", 20).column("loss") == ([10, 20], [0.1, 0.05])
+    assert len((tmp_path / "log.csv").read_text().split()) == 3
+    assert Log(tmp_path / "log.csv", 0).rows == []
 
 
 def test_stopped_by_sigterm_it_saves_the_step_and_says_so(photos, recipe_of, tmp_path) -> None:
