@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aplomb.compare import Comparison, compare
+    from aplomb.comparison import Comparison, compare
     from aplomb.errors import AplombError, BadInput, RunError
     from aplomb.facts.table import Table, table
     from aplomb.metrics import mse, psnr, ssim
@@ -28,14 +28,14 @@ _HOME = {
     "BadInput": "errors",
     "Bound": "operator",
     "Card": "model",
-    "Comparison": "compare",
+    "Comparison": "comparison",
     "Model": "model",
     "Operator": "operator",
     "Result": "restore.denoise",
     "RunError": "errors",
     "Table": "facts.table",
     "chain": "operator",
-    "compare": "compare",
+    "compare": "comparison",
     "denoise": "restore.denoise",
     "freeze": "model",
     "identity": "operator",

@@ -79,9 +79,8 @@ class Log:
         self.rows: list[dict[str, str]] = []
         if step and path.exists():
             with path.open(newline="") as stream:
-                self.rows = [
-                    r for r in csv.DictReader(stream) if (r["step"] or "x").isdigit() and int(r["step"]) <= step
-                ]
+                whole = [row for row in csv.DictReader(stream) if None not in row.values()]
+            self.rows = [row for row in whole if int(row["step"]) <= step]
         with whole_file(path) as temporary, temporary.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, COLUMNS)
             writer.writeheader()

@@ -123,18 +123,18 @@ class Comparison:
 
     def table(self) -> Any:
         """The rows as a table of rich, the best of each column in bold."""
-        from aplomb.compare.text import coloured
+        from aplomb.comparison.text import coloured
 
         return coloured(self)
 
     def __str__(self) -> str:
         """The rows as plain text, with problems and notes beneath."""
-        from aplomb.compare.text import plain
+        from aplomb.comparison.text import plain
 
         return plain(self)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        from aplomb.compare.text import beneath
+        from aplomb.comparison.text import beneath
 
         yield self.table()
         yield from beneath(self)
@@ -181,7 +181,7 @@ class Comparison:
         OutputError
             It cannot be written; the file appears whole or not at all.
         """
-        from aplomb.compare.figure import draw
+        from aplomb.comparison.figure import draw
 
         draw(self, path, picture, differences=differences)
 
@@ -190,7 +190,7 @@ class Comparison:
 
         Raises OutputError if it cannot be written; the file appears whole or not at all.
         """
-        from aplomb.compare.report import page
+        from aplomb.comparison.report import page
 
         text = page(self)
         with whole_file(path) as temporary:

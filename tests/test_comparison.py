@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aplomb.compare import Comparison, Score, compare
-from aplomb.compare.figure import detailed, difference, reduced
-from aplomb.compare.machine import about
+from aplomb.comparison import Comparison, Score, compare
+from aplomb.comparison.figure import detailed, difference, reduced
+from aplomb.comparison.machine import about
 from aplomb.degrade.noise import noise
 from aplomb.errors import BadInput, ImageFileError, OutputError
 from aplomb.io import write
@@ -383,7 +383,7 @@ def test_command_that_is_shown(monkeypatch) -> None:
 
 def test_importing_is_light() -> None:
     code = (
-        "import sys, aplomb.compare; "
+        "import sys, aplomb.comparison; "
         "heavy = ('matplotlib', 'skimage', 'rich', 'torch', 'onnxruntime', 'bm3d'); "
         "print([m for m in heavy if m in sys.modules])"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from aplomb.compare.comparison import Comparison, Row
+    from aplomb.comparison.result import Comparison, Row
 
 __all__ = ["COLUMNS", "beneath", "best", "cells", "coloured", "coverage", "heading", "plain", "remarks"]
 
@@ -85,7 +85,7 @@ def remarks(comparison: Comparison) -> list[str]:
 def plain(comparison: Comparison) -> str:
     """Aligned with blanks.
 
-    >>> from aplomb.compare.comparison import Comparison, Score
+    >>> from aplomb.comparison.result import Comparison, Score
     >>> noisy = Score("noisy", "input", "a.png", 20.17, 0.4321, 0.0, 100)
     >>> print(plain(Comparison((noisy,), "Gaussian noise")))
     a.png, Gaussian noise

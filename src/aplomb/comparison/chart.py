@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aplomb.compare.comparison import Comparison
+    from aplomb.comparison.result import Comparison
 
 __all__ = ["chart"]
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.compare.comparison import NOISY, Comparison, Example, Score
-from aplomb.compare.machine import about
-from aplomb.compare.methods import Answer, Denoiser, Image, Method, choose
+from aplomb.comparison.result import NOISY, Comparison, Example, Score
+from aplomb.comparison.machine import about
+from aplomb.comparison.methods import Answer, Denoiser, Image, Method, choose
 from aplomb.errors import AplombError, BadInput, ShapeError
 from aplomb.io import Picture, read, to_float
 from aplomb.metrics import eight_bit, psnr, ssim
@@ -183,7 +183,7 @@ class _Work:
 
     def picture(self, name: str, clean: Image) -> None:
         """Every method on one picture."""
-        from aplomb.compare.figure import cut, detailed, reduced
+        from aplomb.comparison.figure import cut, detailed, reduced
 
         rng = np.random.default_rng([self.seed, zlib.crc32(np.ascontiguousarray(clean).tobytes())])
         noisy = np.asarray(self.noise(clean, rng), np.float32)

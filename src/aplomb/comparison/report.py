@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aplomb.compare.chart import chart
-from aplomb.compare.figure import GAIN, captions, difference
-from aplomb.compare.text import COLUMNS, best, cells, coverage, decibels, heading, remarks, similarity
+from aplomb.comparison.chart import chart
+from aplomb.comparison.figure import GAIN, captions, difference
+from aplomb.comparison.text import COLUMNS, best, cells, coverage, decibels, heading, remarks, similarity
 
 if TYPE_CHECKING:
-    from aplomb.compare.comparison import Comparison, Example, Row
-    from aplomb.compare.figure import Bytes
+    from aplomb.comparison.result import Comparison, Example, Row
+    from aplomb.comparison.figure import Bytes
 
 __all__ = ["page"]
 
@@ -30,7 +30,7 @@ STYLE = Path(__file__).with_name("style.css")
 def page(comparison: Comparison) -> str:
     """The whole page.
 
-    >>> from aplomb.compare.comparison import Comparison, Score
+    >>> from aplomb.comparison.result import Comparison, Score
     >>> text = page(Comparison((Score("noisy", "input", "<a>.png", 20.17, 0.43, 0.0, 100),)))
     >>> "&lt;a&gt;.png" in text, "<a>" in text
     (True, False)

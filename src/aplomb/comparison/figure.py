@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.compare.text import decibels, similarity
+from aplomb.comparison.text import decibels, similarity
 from aplomb.errors import BadInput, OutputError
 from aplomb.io import whole_file
 
 if TYPE_CHECKING:
-    from aplomb.compare.comparison import Comparison, Example
+    from aplomb.comparison.result import Comparison, Example
 
 __all__ = ["GAIN", "captions", "cut", "detailed", "difference", "draw", "pick", "reduced"]
 
