@@ -92,7 +92,10 @@ def methods(
 
 def main() -> None:
     chosen = options(
-        model={"action": "append", "help": "our model, by name or file; repeat for more. The shipped ones unless given"},
+        model={
+            "action": "append",
+            "help": "our model, by name or file; repeat for more. The shipped ones unless given",
+        },
         sets={"nargs": "+", "choices": list(SETS), "default": list(SETS), "help": "pictures to measure on"},
         without_bm3d={"action": "store_true", "help": "do not run BM3D, which is slow"},
         seed={"type": int, "default": 0, "help": "seed of the noise"},

@@ -71,9 +71,8 @@ class Report:
         self.notes: list[str] = []
         load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
         if load > 0.3 * cores:
-            self.notes.append(
-                f"load average {load:.1f} on {cores} cores when this started: other programs ran, timings are not to be used"
-            )
+            busy = f"load average {load:.1f} on {cores} cores when this started"
+            self.notes.append(f"{busy}: other programs ran, so timings are not to be used")
 
     def add(self, *row: Any) -> None:
         """Append a row; None is an empty cell. It is shown on standard error at once, as a sign of life."""
@@ -83,7 +82,7 @@ class Report:
     def finish(self, csv_path: Path | None = None) -> None:
         """Print the table, and write it if a path is given."""
         facts = about(command=" ".join(["python", *sys.argv]))
-        facts["software"] += "".join(f", {p} {v}" for p in ("torch",) if (v := _version(p)))
+        facts["software"] += "".join(f", {p} {v}" for p in ("torch",) if (v := version(p)))
         head = [f"{name}: {value}" for name, value in facts.items()]
         cells = [self.columns, *([_cell(v) for v in row] for row in self.rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
@@ -104,11 +103,11 @@ class Report:
                 file.writelines(f"# {line}\n" for line in (self.title, *head, *(f"note: {n}" for n in self.notes)))
                 writer = csv.writer(file)
                 writer.writerow(self.columns)
-                writer.writerows([["" if v is None else v for v in row] for row in self.rows])
+                writer.writerows([[round(v, 5) if isinstance(v, float) else v for v in row] for row in self.rows])
             print(f"wrote {csv_path}")
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -2,6 +2,8 @@
 
 A leaf that ONNX lacks is written as a function of the domain "aplomb", with the leaf's fields as attributes: engines
 see the plain nodes inside, the reader sees the leaf. What the reader does not know it names.
+
+Long because it is a table: one short reader for each operation of ONNX.
 """
 
 from __future__ import annotations

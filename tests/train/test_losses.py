@@ -4,13 +4,25 @@ import torch
 
 from aplomb.train import train
 from aplomb.train.crops import generator
-from aplomb.train.losses import Batch, _pick, neighbours, sure
+from aplomb.train.losses import Batch, _pick, loss, neighbours, sure
 from aplomb.train.noise import noisy
-from aplomb.train.recipe import NoisePart
+from aplomb.train.recipe import LossPart, NoisePart
 
 
 def _blur(y: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.avg_pool2d(y, 3, 1, 1) ** 2 + 0.2 * y  # nonlinear, so that the probe matters
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("mse", 0.065), ("l1", 0.25), ("charbonnier", 0.25), ("psnr", np.log(0.04) / 2 + np.log(0.09) / 2)],
+)
+def test_losses_that_compare_have_their_values(kind: str, value: float) -> None:
+    """Two pictures, errors 0.2 and 0.3 everywhere."""
+    target = torch.zeros(2, 1, 4, 4)
+    noisy = torch.tensor([0.2, -0.3]).reshape(2, 1, 1, 1).expand(2, 1, 4, 4)
+    batch = Batch(noisy, target, torch.zeros(2, 1, 1, 1))
+    assert float(loss(LossPart(kind=kind), lambda y, level: y, batch, generator(0))) == pytest.approx(value, abs=1e-3)
 
 
 def test_sure_estimates_the_error_without_the_clean_picture(scene_of) -> None:

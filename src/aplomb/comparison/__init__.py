@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aplomb.comparison.result import Comparison, Example, Row, Score
 from aplomb.comparison.methods import Method
+from aplomb.comparison.result import Comparison, Example, Row, Score
 from aplomb.comparison.run import compare
 
 __all__ = ["Comparison", "Example", "Method", "Row", "Score", "compare"]

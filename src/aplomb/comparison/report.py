@@ -16,8 +16,8 @@ from aplomb.comparison.figure import GAIN, captions, difference
 from aplomb.comparison.text import COLUMNS, best, cells, coverage, decibels, heading, remarks, similarity
 
 if TYPE_CHECKING:
-    from aplomb.comparison.result import Comparison, Example, Row
     from aplomb.comparison.figure import Bytes
+    from aplomb.comparison.result import Comparison, Example, Row
 
 __all__ = ["page"]
 
@@ -202,7 +202,7 @@ def _per_picture(comparison: Comparison) -> str:
                   if row.kind != "input" and not math.isnan(v) and not coverage(comparison, row)]  # fmt: skip
         lines.append(_line("mean", [shown(v) for v in means], shown(max(rivals, default=math.nan)), rows))
         heads = "".join(f"<th class=n>{escape(row.method)}</th>" for row in rows)
-        table = f"<table>\n<thead><tr><th>{title}</th>{heads}</tr></thead>\n<tbody>\n" + "\n".join(lines)
+        table = f"<table class=many>\n<thead><tr><th>{title}</th>{heads}</tr></thead>\n<tbody>\n" + "\n".join(lines)
         tables.append(f"<div class=wide>{table}\n</tbody></table></div>")
     return _section("Picture by picture", "\n<br>\n".join(tables))
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.comparison.result import NOISY, Comparison, Example, Score
 from aplomb.comparison.machine import about
 from aplomb.comparison.methods import Answer, Denoiser, Image, Method, choose
+from aplomb.comparison.result import NOISY, Comparison, Example, Score
 from aplomb.errors import AplombError, BadInput, ShapeError
 from aplomb.io import Picture, read, to_float
 from aplomb.metrics import eight_bit, psnr, ssim

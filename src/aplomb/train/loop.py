@@ -283,7 +283,7 @@ def _train(
                 stale = 0 if better else stale + 1
                 patience = recipe.validation.patience
                 finished = bool(fabric.broadcast(patience is not None and stale >= patience))
-                progress.judged(step, score, psnr, better, finished)
+                progress.judged(step, None if judge.held is None else -score, psnr, better, finished)
                 if record:
                     record.psnr(step, psnr)
                 seen = time.monotonic()

@@ -67,11 +67,11 @@ class Progress:
             self.last = now
             self.say(f"step {step}/{self.total}  {shown}  {_duration(left)} left")
 
-    def judged(self, step: int, score: float, psnr: dict[str, float], better: bool, finished: bool) -> None:
-        """Say what a validation found."""
+    def judged(self, step: int, loss: float | None, psnr: dict[str, float], better: bool, finished: bool) -> None:
+        """Say what a validation found; `loss` where it, and not the PSNR, was the judge."""
         shown = "  ".join(f"{name}: {value:.3f} dB" for name, value in psnr.items())
-        if score <= 0:
-            shown = f"loss on validation {-score:.6f}  {shown}"
+        if loss is not None:
+            shown = f"loss on validation {loss:.6f}  {shown}"
         self.say(f"step {step}  {shown}" + ("  (best)" if better else "") + ("; stopping early" if finished else ""))
 
 

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from aplomb.errors import RecipeError
 
-__all__ = ["Recipe", "parse_recipe", "read_recipe"]
+__all__ = ["SUPERVISED", "Recipe", "parse_recipe", "read_recipe"]
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -114,6 +114,10 @@ class NoisePart(Part):
             if value is not None and low == 0 and (name == "peak" or self.law == "log-uniform"):
                 raise ValueError(f"{name} must be above 0")
         return self
+
+
+SUPERVISED = ("mse", "l1", "charbonnier", "psnr")
+"""Losses that compare with clean pictures."""
 
 
 class LossPart(Part):
@@ -208,7 +212,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _agree(self) -> Recipe:
         kind, noise = self.loss.kind, self.noise
-        if kind in ("mse", "l1", "charbonnier", "psnr") and (noise.kind == "none" or noise.once):
+        if kind in SUPERVISED and (noise.kind == "none" or noise.once):
             raise ValueError(f"loss {kind!r} needs clean pictures, [noise] leaves none; take sure, noise2noise ...")
         if kind == "sure" and noise.kind not in ("gaussian", "none"):
             raise ValueError(f"loss 'sure' holds for Gaussian noise, not for {noise.kind!r}")

@@ -17,7 +17,7 @@ from aplomb.train.feed import Feed
 from aplomb.train.losses import Network, loss
 from aplomb.train.noise import noisy
 from aplomb.train.pool import Here, Mapper
-from aplomb.train.recipe import NoisePart, Recipe
+from aplomb.train.recipe import SUPERVISED, NoisePart, Recipe
 from aplomb.train.start import Pictures
 
 __all__ = ["Judge", "noise_levels", "psnr_on", "restore_whole"]
@@ -38,7 +38,7 @@ class Judge:
         self.noises = noise_levels(recipe.noise, recipe.validation.sigma)
         self.multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
         self.held: Feed | None = None
-        if recipe.loss.kind not in ("mse", "l1", "charbonnier", "psnr") and self.pictures:
+        if recipe.loss.kind not in SUPERVISED and self.pictures:
             self.held = Feed(recipe, self.pictures, pictures.validation_pairs, device)
 
     @torch.no_grad()
