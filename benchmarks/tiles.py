@@ -123,19 +123,19 @@ def main() -> None:
     chosen = options(
         model={
             "action": "append",
-            "help": "our model, by name or file; repeat for more. The shipped ones unless given",
+            "help": "our model, by name or file; repeat for more. Unless given, the shipped",
         },
         sides={
             "nargs": "+",
             "type": int,
-            "default": [256, 384, 512, 768, 1024, 1536, 2048, 3072],
+            "default": [384, 512, 768, 1024, 1536, 2048, 3072],
             "help": "sides of tiles",
         },
         limit={"type": float, "default": 1000, "help": "working memory for the photograph, in MB"},
     )
-    sides, side = ([256, 384], 512) if chosen.quick else (chosen.sides, 3072)
+    sides, side = ([384, 512], 512) if chosen.quick else (chosen.sides, 3072)
     report = Report(
-        f"Tiles: speed and memory on {side} x {side} pixels, and a photograph of 24 megapixels in {chosen.limit:.0f} MB",
+        f"Tiles: speed and memory on {side} x {side} pixels, and a photograph in {chosen.limit:.0f} MB",
         ["network", "run by", "tile", "tiles", "MP/s", "engine, MB", "promised, MB", "needed, MB", "needed/values"],
     )
     ways = [("onnxruntime", "f32")] + [("openvino", "f32"), ("openvino", "bf16")] * has_openvino()
@@ -170,17 +170,8 @@ def photographs(report: Report, chosen: Any, ways: list[tuple[str, str]]) -> lis
             found = child(measure_photograph, str(model.path), *way, chosen.limit * MB, height, width)
             # beside the network: the picture in floats, the result in floats, and one more while it is rounded
             allowed = chosen.limit + 3 * found["floats"]
-            report.add(
-                model.name,
-                " ".join(way),
-                f"{height} x {width} photograph",
-                None,
-                found["rate"],
-                None,
-                allowed,
-                found["taken"],
-                None,
-            )
+            where = model.name, " ".join(way), f"{height} x {width} photograph"
+            report.add(*where, None, found["rate"], None, allowed, found["taken"], None)
             if found["taken"] > allowed:
                 failed.append(f"{model.name} by {' '.join(way)} took {found['taken']:.0f} MB of {allowed:.0f}")
     return failed

@@ -1,8 +1,8 @@
 """Write a network as an expression, read its facts, freeze it into one ONNX file and thaw it again.
 
 You learn the five combinators on a small network that looks at the picture at two resolutions, what `aplomb.table`
-tells of each layer, that the receptive field is an interval which depends on the pixel, and that a frozen network is the
-same one, bit for bit.
+tells of each layer, that the receptive field is an interval which depends on the pixel, and that a frozen network is
+the same one, bit for bit.
 """
 
 import tempfile
@@ -35,7 +35,9 @@ x = np.random.default_rng(0).random((1, 1, 64, 64)).astype(np.float32)
 with tempfile.TemporaryDirectory() as folder:
     card = aplomb.freeze(net, f"{folder}/net.onnx")
     again = aplomb.thaw(f"{folder}/net.onnx")
-print(f"frozen: {card.parameters} parameters, hash {card.hash[:12]}; thawed: {'the same' if again == net else 'another'}")
+print(
+    f"frozen: {card.parameters} parameters, hash {card.hash[:12]}; thawed: {'the same' if again == net else 'another'}"
+)
 
 assert again == net
 assert np.array_equal(again(x), net(x))

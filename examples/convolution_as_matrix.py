@@ -14,8 +14,8 @@ A = layer.matrix((1, 1, 6, 7))
 print(f"{layer}")
 print(f"is a matrix of {A.shape[0]} x {A.shape[1]}, {A.nnz} entries of {A.shape[0] * A.shape[1]} are not zero")
 
-print("its pattern, first channel (a block of 7 x 7 for each pair of rows, Toeplitz in Toeplitz):")
-for row in A.toarray()[:14:2]:
+print("its first rows: a block of 7 x 7 for each pair of picture rows, and the same diagonal all along in each")
+for row in A.toarray()[:14]:
     print("  " + "".join(".:"[bool(v)] for v in row))
 
 rng = np.random.default_rng(0)

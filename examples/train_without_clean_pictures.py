@@ -1,7 +1,7 @@
 """Train without a single clean picture: by Stein's estimate, by neighbouring pixels, and by noisy pairs.
 
-You learn that clean pictures are not needed to minimise the mean square error. The same tiny network sees noisy pictures
-only, once with each of three losses; the clean ones are used at the end, to judge. Needs the extra `train`.
+You learn that clean pictures are not needed to minimise the mean square error. The same tiny network sees noisy
+pictures only, once with each of three losses; the clean ones are used at the end, to judge. Needs the extra `train`.
 
 References: Stein 1981 (sure); Huang et al. 2021 (neighbour2neighbour); Lehtinen et al. 2018 (noise2noise).
 """
@@ -29,7 +29,7 @@ data = {{train = ["first"], {pair} crop = 32, validation_fraction = 0.3}}
 noise = {{kind = "none"}}
 loss = {{kind = "{loss}"}}
 optimiser = {{kind = "adam", lr = 0.005, clip = 1.0}}
-schedule = {{steps = 150, warmup = 0.1, decay = "cosine"}}
+schedule = {{steps = 100, warmup = 0.1, decay = "cosine"}}
 run = {{batch = 4}}
 """
 rng = np.random.default_rng(0)

@@ -111,7 +111,7 @@ def denoise(
         return
     if image is None or output is None:
         raise BadInput(
-            "denoise takes a picture and a place for the result: aplomb denoise noisy.png -o clean.png (or --example out/)"
+            "denoise takes a picture and a place for the result: aplomb denoise noisy.png -o clean.png (--example out/)"
         )
     from aplomb import denoise as run
     from aplomb import io

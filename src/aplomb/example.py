@@ -56,7 +56,7 @@ def example(
     return (
         f"astronaut (scikit-image, 512 x 512, RGB) with Gaussian noise of {255 * sigma:.1f} of 255\n"
         f"blind: noise estimated at {255 * level:.1f} of 255, {result.model} on {result.engine} in {result.precision}: "
-        f"{psnr(eight_bit(noisy), clean):.2f} dB -> {psnr(eight_bit(result.image), clean):.2f} dB "
+        f"{psnr(eight_bit(noisy), clean):.2f} dB as saved -> {psnr(eight_bit(result.image), clean):.2f} dB "
         f"in {result.seconds:.2f} s\n\n"
         f"{comparison}\n"
         f"noisy.png, restored.png, difference.png, comparison.png, .csv and .html are in {place}"

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aplomb.arrays import Shape
-from aplomb.errors import ModelError, ShapeError
+from aplomb.errors import ModelError
 from aplomb.facts.memory import peak_values
+from aplomb.facts.table import fitting_shape
 from aplomb.io import whole_file
 from aplomb.operator import Operator
 
@@ -124,7 +125,7 @@ def freeze(operator: Operator, path: str | Path, *, card: Card | None = None, sh
     Batch normalisations are folded into the convolutions before them, weights are stored in float32. `shape` is an
     input shape that fits, needed only where it cannot be told from the operator. The file appears whole or not at all.
 
-    Raises ModelError if no input fits or a part has no form in ONNX, OutputError if `path` cannot be written.
+    Raises ShapeError if no input fits, BadInput if a part has no form in ONNX, OutputError if `path` cannot be written.
 
     >>> import tempfile, aplomb
     >>> from aplomb.nets import residual
@@ -203,22 +204,6 @@ def facts(operator: Operator, shape: Shape | None = None) -> tuple[int | None, i
     halo = max(operator.halo(axis) for axis in (0, 1))
     multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
     return None if math.isinf(halo) else int(halo), multiple, peak_values(operator, shape) / math.prod(shape[2:])
-
-
-def fitting_shape(operator: Operator, channels: int | None = None) -> Shape:
-    """The smallest square input shape from 64 pixels that `operator` takes, else the largest below.
-
-    Raises ModelError if none up to 1,024 does.
-    """
-    c = channels or operator.input_channels() or 1
-    reason: Exception | None = None
-    for shape in ((1, c), *((1, c, n, n) for n in (*range(64, 1025), *range(63, 0, -1)))):
-        try:
-            operator.output_shape(shape)
-            return shape
-        except (ShapeError, IndexError, ValueError) as error:
-            reason = error
-    raise ModelError(f"no picture with {c} channels and up to 1,024 pixels a side fits; give shape=... ({reason})")
 
 
 def _words(value: Any) -> str:

@@ -134,6 +134,7 @@ def test_a_network_from_elsewhere_is_checked_before_openvino_runs_it(small, tmp_
     assert model.card is None
     assert open_engine(model).name == "openvino"
     monkeypatch.setattr(engines, "_openvino", lambda *_: lambda x: 0.9 * x)
+    engines._opened.cache_clear()
     assert open_engine(model).name == "onnxruntime"
     with pytest.raises(ModelError, match="differs from ONNX Runtime"):
         open_engine(model, "openvino")

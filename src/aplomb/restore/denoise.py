@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aplomb.errors import BadInput, ModelError
+from aplomb.errors import BadInput, ModelError, ShapeError
 from aplomb.io import Picture, from_float, to_float
 from aplomb.model import Model, load, shipped
 from aplomb.runtime.engines import Engine, EngineName, Precision, open_engine
@@ -187,7 +187,7 @@ def _facts(model: Model) -> tuple[int | None, int, float]:
 
     try:
         return facts(model.operator)
-    except ModelError:
+    except (ModelError, ShapeError):
         return None, 1, 256.0  # one pass over the whole picture is right for any network that takes its size
 
 

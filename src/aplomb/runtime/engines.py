@@ -6,6 +6,7 @@ is its precision, and is stated.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -77,34 +78,42 @@ def open_engine(
         raise BadInput("engine openvino is not installed; pip install 'aplomb[fast]'")
     if precision == "bf16" and (engine == "onnxruntime" or not has_openvino()):
         raise BadInput("precision bf16 needs OpenVINO, which is not here; pip install 'aplomb[fast]', or use f32")
-    path = str(model.path)
+    path = model.path
     if precision == "int8":
-        quantised = model.path.with_suffix(".int8.onnx")
-        if not quantised.is_file():
+        path = model.path.with_suffix(".int8.onnx")
+        if not path.is_file():
             raise ModelError(
-                f"model {model.name} has no int8 copy ({quantised.name}); make one with aplomb.quantise, or use f32"
+                f"model {model.name} has no int8 copy ({path.name}); make one with aplomb.quantise, or use f32"
             )
-        path = str(quantised)
+    ours = model.card is not None
+    return _opened(str(path), path.stat().st_mtime_ns, model.name, ours, model.channels_in, engine, precision, threads)
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(
+    path: str, changed: int, name: str, ours: bool, channels: int | None, engine: str, precision: str, threads: int
+) -> Engine:
+    """The engine, kept for the next picture; `changed`, the time of the file, is there to tell a new file from it."""
     if engine == "openvino" or (engine == "auto" and has_openvino()):
         try:
             run = _openvino(path, precision, threads)
-            if model.card is None:
-                _agree(run, _onnxruntime(path, threads), model)
+            if not ours:
+                _agree(run, _onnxruntime(path, threads), channels or 1)
             return Engine("openvino", precision, threads, run)
         except RuntimeError as error:
             if engine == "openvino" or precision == "bf16":
                 reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
-                raise ModelError(f"OpenVINO cannot run {model.name}: {reason}; use --engine onnxruntime") from None
+                raise ModelError(f"OpenVINO cannot run {name}: {reason}; use --engine onnxruntime") from None
     return Engine("onnxruntime", precision, threads, _onnxruntime(path, threads))
 
 
-def _agree(run: Callable[[Values], Values], oracle: Callable[[Values], Values], model: Model) -> None:
+def _agree(run: Callable[[Values], Values], oracle: Callable[[Values], Values], channels: int) -> None:
     """Refuse OpenVINO for a network from elsewhere if it computes something else than ONNX Runtime does.
 
     Our own operators are compared in the tests; OpenVINO 2026.4 gets a permutation of channels before a convolution
     wrong, and who knows what else.
     """
-    x = np.random.default_rng(0).random((1, model.channels_in or 1, 64, 64), dtype=np.float32)
+    x = np.random.default_rng(0).random((1, channels, 64, 64), dtype=np.float32)
     try:
         expected = oracle(x)
     except Exception:  # a size that the network does not take tells nothing about OpenVINO
@@ -154,10 +163,12 @@ def _openvino(path: str, precision: str, threads: int) -> Callable[[Values], Val
 
     def run(x: Values) -> Values:
         # kernels for a known size are faster; tiles come in one size, so this rarely compiles twice
-        if x.shape not in compiled:
+        ready = compiled.get(x.shape)
+        if ready is None:
             graph.reshape(list(x.shape))
+            ready = core.compile_model(graph, "CPU", settings)
             compiled.clear()
-            compiled[x.shape] = core.compile_model(graph, "CPU", settings)
-        return np.array(compiled[x.shape](x)[0], dtype=np.float32)
+            compiled[x.shape] = ready
+        return np.array(ready(x)[0], dtype=np.float32)
 
     return run
