@@ -1,8 +1,8 @@
 """Train a tiny denoiser from a recipe that is given as text, and use what comes out.
 
 You learn that a recipe is checked before anything starts, that pictures are files in a folder, and that the result is
-both an operator and a model file. A hundred and fifty steps of a network with 2,625 parameters: seconds, and enough to be better
-than the noisy picture. Needs the extra `train`.
+both an operator and a model file. A hundred and fifty steps of a network with 2,625 parameters: seconds, and enough to
+be better than the noisy picture. Needs the extra `train`.
 """
 
 import importlib.util
@@ -47,7 +47,8 @@ with tempfile.TemporaryDirectory() as folder:
 
 print(f"{result.operator.parameters:,} parameters, {result.steps} steps, {result.seconds:.0f} s")
 print(
-    f"on a picture that it never saw: {aplomb.psnr(noisy, clean / 255):.2f} dB -> {aplomb.psnr(restored, clean / 255):.2f} dB"
+    f"on a picture that it never saw: {aplomb.psnr(noisy, clean / 255):.2f} dB "
+    f"-> {aplomb.psnr(restored, clean / 255):.2f} dB"
 )
 print(f"the run's folder held {', '.join(names)}")
 

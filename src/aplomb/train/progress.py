@@ -27,10 +27,10 @@ class Progress:
             from rich.progress import Progress as RichProgress
 
             columns = (
-                BarColumn(),
+                BarColumn(20),
                 MofNCompleteColumn(),
+                TimeRemainingColumn(),  # before what a narrow terminal may cut off
                 TextColumn("{task.description}"),
-                TimeRemainingColumn(),
             )
             self.bar = RichProgress(*columns, console=Console(stderr=True), speed_estimate_period=120)
             self.task = self.bar.add_task("", total=total, completed=done)
