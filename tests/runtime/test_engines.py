@@ -1,5 +1,6 @@
 """Engines give what the expression says, and say what they cannot."""
 
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,11 @@ def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "small.onnx"
     freeze(residual(2, 4), path)
     return load(path)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept():
+    engines._opened.cache_clear()
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -138,6 +144,19 @@ def test_a_network_from_elsewhere_is_checked_before_openvino_runs_it(small, tmp_
     assert open_engine(model).name == "onnxruntime"
     with pytest.raises(ModelError, match="differs from ONNX Runtime"):
         open_engine(model, "openvino")
+
+
+def test_an_engine_is_kept_for_the_next_picture_until_its_file_changes(tmp_path):
+    path = tmp_path / "net.onnx"
+    x = np.random.default_rng(0).random((1, 1, 16, 16), dtype=np.float32)
+    networks = [residual(2, 4, seed=seed) for seed in (0, 1)]
+    freeze(networks[0], path)
+    first = open_engine(load(path))
+    assert open_engine(load(path)) is first
+    assert open_engine(load(path), threads=1) is not first
+    os.utime(path, ns=(0, 0))  # so that a coarse clock does not matter
+    freeze(networks[1], path)
+    np.testing.assert_allclose(open_engine(load(path))(x), networks[1](x), atol=1e-5)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", pytest.param("openvino", marks=needs_openvino)])
