@@ -86,22 +86,26 @@ def open_engine(
                 f"model {model.name} has no int8 copy ({path.name}); make one with aplomb.quantise, or use f32"
             )
     ours = model.card is not None
-    return _opened(str(path), path.stat().st_mtime_ns, model.name, ours, model.channels_in, engine, precision, threads)
+    if engine == "auto":
+        kind = "openvino if it can" if has_openvino() else "onnxruntime"
+    else:
+        kind = engine
+    return _opened(str(path), path.stat().st_mtime_ns, model.name, ours, model.channels_in, kind, precision, threads)
 
 
 @functools.lru_cache(maxsize=4)
 def _opened(
-    path: str, changed: int, name: str, ours: bool, channels: int | None, engine: str, precision: str, threads: int
+    path: str, changed: int, name: str, ours: bool, channels: int | None, kind: str, precision: str, threads: int
 ) -> Engine:
     """The engine, kept for the next picture; `changed`, the time of the file, is there to tell a new file from it."""
-    if engine == "openvino" or (engine == "auto" and has_openvino()):
+    if kind != "onnxruntime":
         try:
             run = _openvino(path, precision, threads)
             if not ours:
                 _agree(run, _onnxruntime(path, threads), channels or 1)
             return Engine("openvino", precision, threads, run)
         except RuntimeError as error:
-            if engine == "openvino" or precision == "bf16":
+            if kind == "openvino" or precision == "bf16":
                 reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
                 raise ModelError(f"OpenVINO cannot run {name}: {reason}; use --engine onnxruntime") from None
     return Engine("onnxruntime", precision, threads, _onnxruntime(path, threads))
