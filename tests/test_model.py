@@ -17,6 +17,7 @@ from aplomb.layers import batch_norm, conv, conv_transposed, dense, flatten, fol
 from aplomb.model import Card, freeze, load, thaw, weights_hash
 from aplomb.nets import NETWORKS
 from aplomb.operator import Operator, chain, identity, stack
+from aplomb.runtime.engines import has_openvino, open_engine
 
 SMALL = {"red-30": {"layers": 30, "width": 4}, "patch-mlp": {"patch": 6, "hidden": 8, "layers": 2}}
 """Arguments that make the largest networks small."""
@@ -51,6 +52,24 @@ def test_a_frozen_network_computes_the_same(tmp_path: Path) -> None:
     x = rng.random((2, 3, 10, 12), dtype=np.float32)
     y = onnxruntime.InferenceSession(str(tmp_path / "a.onnx")).run(None, {"image": x})[0]
     np.testing.assert_allclose(y, network(x), rtol=1e-5, atol=1e-5 * np.abs(y).max())
+
+
+def test_weights_that_float16_holds_take_half_the_room_and_come_back_bit_for_bit(tmp_path: Path) -> None:
+    network = NETWORKS["lean-grey"]().initialise(3)
+    half = network.with_weights({k: v.astype(np.float16).astype(np.float32) for k, v in network.weights().items()})
+    sizes = {}
+    for name, operator in (("single", network), ("half", half)):
+        freeze(operator, tmp_path / f"{name}.onnx")
+        sizes[name] = (tmp_path / f"{name}.onnx").stat().st_size
+        assert thaw(tmp_path / f"{name}.onnx") == operator
+    assert sizes["half"] < 0.55 * sizes["single"]
+    x = np.random.default_rng(0).random((1, 2, 16, 24), dtype=np.float32)
+    for engine in ("onnxruntime", "openvino") if has_openvino() else ("onnxruntime",):
+        found = open_engine(load(tmp_path / "half.onnx"), engine)(x)  # type: ignore[arg-type]
+        np.testing.assert_allclose(found, half(x), rtol=0, atol=1e-5 * float(np.abs(half(x)).max()))
+    mixed = network.with_weights({**network.weights(), **dict(list(half.weights().items())[:3])})
+    freeze(mixed, tmp_path / "mixed.onnx")
+    assert thaw(tmp_path / "mixed.onnx") == mixed, "each array is stored as it needs to be"
 
 
 def test_the_card_survives(tmp_path: Path) -> None:

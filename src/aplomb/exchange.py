@@ -8,7 +8,7 @@ Long because it is a table: one short reader for each operation of ONNX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -42,6 +42,8 @@ from aplomb.operator import GraphWriter, Operator, Scaling, identity
 
 OPSET, IR_VERSION, DOMAIN = 20, 10, "aplomb"
 END = np.iinfo(np.int64).max
+SHORT = 256
+"""Values below which an array is not worth a Cast."""
 
 
 class Writer:
@@ -101,21 +103,62 @@ def write(operator: Operator, shape: Shape) -> onnx.ModelProto:
     result = operator._onnx(cast(GraphWriter, writer), "image", shape)
     if result == "image":
         result = writer.node("Identity", ["image"])
+    weights, widened = _narrowed(writer.weights.values())
     out = operator.output_shape(shape)
     free = len(shape) == len(out) == 4
     inputs: list[str | int | None] = ["N", shape[1], "H", "W"] if free else ["N", *shape[1:]]
     outputs: list[str | int | None] = ["N", out[1], "H_out", "W_out"] if free else ["N", *out[1:]]
     graph = helper.make_graph(
-        writer.nodes,
+        widened + writer.nodes,
         "aplomb",
         [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, inputs)],
         [helper.make_tensor_value_info(result, onnx.TensorProto.FLOAT, outputs)],
-        [numpy_helper.from_array(array, name) for name, array, _ in writer.weights.values()],
+        weights,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
     return helper.make_model(
         graph, functions=writer.functions, opset_imports=opsets, ir_version=IR_VERSION, producer_name="aplomb"
     )
+
+
+def _narrowed(weights: Iterable[tuple[str, Array, Array]]) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    """Initialisers, and the Cast nodes that widen them.
+
+    Arrays that float16 holds without loss are stored in it, at half the size; engines widen them once, on loading.
+    """
+    tensors, casts = [], []
+    for name, array, _ in weights:
+        if array.dtype == np.float32 and array.size >= SHORT and fits_half(array):
+            tensors.append(numpy_helper.from_array(array.astype(np.float16), name + "_half"))
+            casts.append(helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT, name=name))
+        else:
+            tensors.append(numpy_helper.from_array(array, name))
+    return tensors, casts
+
+
+def fits_half(array: Array) -> bool:
+    """Whether float16 holds these values bit for bit.
+
+    >>> fits_half(np.float32([0.5, -3.0])), fits_half(np.float32([0.1])), fits_half(np.float32([1e6]))
+    (True, False, False)
+    """
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(array.astype(np.float16).astype(np.float32), array))
+
+
+def widen(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with every weight in float32 and no Cast: for tools that look for plain initialisers."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    tensors = {t.name: t for t in wide.graph.initializer}
+    casts = [n for n in wide.graph.node if n.op_type == "Cast" and n.input[0] in tensors]
+    for node in casts:
+        array = numpy_helper.to_array(tensors.pop(node.input[0])).astype(np.float32)
+        tensors[node.output[0]] = numpy_helper.from_array(array, node.output[0])
+        wide.graph.node.remove(node)
+    del wide.graph.initializer[:]
+    wide.graph.initializer.extend(tensors.values())
+    return wide
 
 
 def read(model: onnx.ModelProto, name: str = "the model") -> Operator:
@@ -136,6 +179,10 @@ def read(model: onnx.ModelProto, name: str = "the model") -> Operator:
     for proto in graph.node:
         if proto.op_type == "Constant":
             constants[proto.output[0]] = numpy_helper.to_array(_attributes(proto)["value"])
+            continue
+        if proto.op_type == "Cast" and proto.input[0] in constants:
+            kind = helper.tensor_dtype_to_np_dtype(_attributes(proto)["to"])
+            constants[proto.output[0]] = constants[proto.input[0]].astype(kind)
             continue
         try:
             node = _read_node(proto, values, constants, nodes)
@@ -404,4 +451,4 @@ _OWN: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
 }
 """Leaves written as functions, by the name before the number."""
 
-__all__ = ["read", "write"]
+__all__ = ["read", "widen", "write"]

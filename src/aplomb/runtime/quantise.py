@@ -110,14 +110,16 @@ def quantise(
     import onnx
     import onnx.inliner
 
+    from aplomb.exchange import widen
+
     source = model if isinstance(model, Model) else load(model)
     card = _checked(source)
     crops = _crops([_planes(p, card) for p in pictures])
     if not crops:
         raise BadInput(f"quantise needs clean pictures to find the scales for {source.name}; found none")
     path = source.path.with_suffix(".int8.onnx") if output is None else Path(output)
-    # the quantiser does not look into functions
-    graph = _named(onnx.inliner.inline_local_functions(onnx.load(source.path)))
+    # the quantiser looks neither into functions nor behind casts
+    graph = _named(onnx.inliner.inline_local_functions(widen(onnx.load(source.path))))
     if any(node.op_type == "QuantizeLinear" for node in graph.graph.node):
         raise ModelError(f"model {source.path} is an int8 copy already; give the one that it was made from")
     fixed = _outermost(graph)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["PictureSet", "floats", "generator", "order"]
+__all__ = ["PictureSet", "floats", "generator", "order", "recolour"]
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -95,6 +95,23 @@ class PictureSet:
         places = corner[:, None, None] + n[:, None] * down[:, None, None] + n * right[:, None, None]
         pixels = self.values[:, places.to(self.values.device)].transpose(0, 1)
         return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels.contiguous()
+
+
+def recolour(pieces: Tensor, factor: Tensor | None, shuffle: bool, draw: torch.Generator) -> Tensor:
+    """Pieces (N, 3, H, W) with other colours, 0..1: `factor` (N, 1, 1, 1) on the distance of each pixel from its grey,
+    then the channels in a random order.
+
+    >>> pieces = torch.tensor([0.2, 0.3, 0.4]).reshape(1, 3, 1, 1)
+    >>> [round(v, 2) for v in recolour(pieces, torch.full((1, 1, 1, 1), 2.0), False, generator(0)).flatten().tolist()]
+    [0.1, 0.3, 0.5]
+    """
+    if factor is not None:
+        grey = pieces.mean(1, keepdim=True)
+        pieces = torch.lerp(grey, pieces, factor).clamp_(0, 1)
+    if shuffle:
+        places = torch.rand(len(pieces), pieces.shape[1], generator=draw).argsort(1).to(pieces.device)
+        pieces = pieces[torch.arange(len(pieces), device=pieces.device)[:, None], places]
+    return pieces
 
 
 def _at_least(array: NDArray[Any], side: int) -> NDArray[Any]:
