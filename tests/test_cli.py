@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from aplomb import io, psnr
+from aplomb.classical import BASELINES
 from aplomb.cli import main
 from aplomb.layers import conv
 from aplomb.model import Card, freeze
@@ -278,6 +279,12 @@ def test_compare(run: Run) -> None:
     assert "denoise-grey" in out
     assert "PSNR" in out
     assert {p.name for p in Path("out").iterdir()} == {"comparison.csv", "comparison.png", "comparison.html"}
+    most = [name for name in BASELINES if name not in ("mean", "gaussian")]
+    code, out, err = run("compare", "a.png", *(f"--without={name}" for name in most), "--max-seconds", "60")
+    assert code == 0, err
+    assert "gaussian" in out
+    assert "denoise-grey" in out
+    assert "wavelet" not in out
     one_line(*_ends(run("compare", "nothing.png")), "nothing.png")
 
 

@@ -233,6 +233,7 @@ def test_slow_methods_can_be_left_out() -> None:
         ({"sigma": -0.1}, "outside"),
         ({"methods": ["bm4d"]}, "bm4d"),
         ({"without": ["nothing"]}, "nothing"),
+        ({"max_seconds": 0}, "more than 0 s"),
         ({"methods": ["mean"], "without": ["mean"]}, "no method is left"),
         ({"images": []}, "no picture"),
         ({"seed": -1}, "seed"),
@@ -252,12 +253,13 @@ def test_folders_and_unreadable_files(tmp_path: Path) -> None:
     write(tmp_path / "a.png", picture(16, 16))
     write(tmp_path / "sub" / "a.png", picture(16, 18))
     (tmp_path / "b.png").write_bytes(b"no picture")
-    steps: list[tuple[int, int]] = []
-    result = compare(tmp_path, SIGMA, [keep, blur], progress=lambda done, total: steps.append((done, total)))
+    steps: list[tuple[int, int, str]] = []
+    result = compare(tmp_path, SIGMA, [keep, blur], progress=lambda done, total, now: steps.append((done, total, now)))
     assert result.pictures == ("a.png", "sub/a.png")
     assert "b.png" in result.notes[0]
-    assert steps[-1] == (6, 6)
-    assert sorted(steps) == steps
+    assert steps[-1] == (6, 6, "")
+    assert [done for done, _, _ in steps] == sorted(done for done, _, _ in steps)
+    assert [now for _, _, now in steps if now][1] == "blur on a.png"
     with pytest.raises(ImageFileError, match=r"b\.png"):
         compare(tmp_path / "b.png", SIGMA, [keep])
     with pytest.raises(ImageFileError, match="does not exist"):

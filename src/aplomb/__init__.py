@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aplomb.model import Card, Model, freeze, load, shipped, thaw
     from aplomb.operator import Bound, Operator, chain, identity, stack
     from aplomb.restore.denoise import Result, denoise
+    from aplomb.runtime.quantise import quantise
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ _HOME = {
     "load": "model",
     "mse": "metrics",
     "psnr": "metrics",
+    "quantise": "runtime.quantise",
     "shipped": "model",
     "ssim": "metrics",
     "stack": "operator",
@@ -68,6 +70,7 @@ __all__ = [
     "load",
     "mse",
     "psnr",
+    "quantise",
     "shipped",
     "ssim",
     "stack",

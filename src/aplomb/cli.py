@@ -148,6 +148,10 @@ def compare(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for table (CSV), figure (PNG) and report (HTML).")
     ] = Path("comparison"),
+    without: Annotated[list[str] | None, typer.Option(help="A method to leave out; repeat for more.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Leave a method out on a picture that it would take longer for.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     engine: EngineChoice = EngineOption.auto,
     precision: PrecisionChoice = PrecisionOption.f32,
@@ -160,7 +164,7 @@ def compare(
         raise BadInput(f"output {output} is a file; give a folder")
     with progress("comparing") as step:
         result = run(
-            [str(p) for p in pictures], sigma / 255, method, seed=seed,
+            [str(p) for p in pictures], sigma / 255, method, seed=seed, without=without or (), max_seconds=max_seconds,
             engine=engine.value, precision=precision.value, threads=threads, progress=step,
         )  # fmt: skip
     _say(str(result))
@@ -293,18 +297,26 @@ def _warn(text: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar with the time left on standard error, if that is a terminal; shown for work of more than a moment."""
+def progress(what: str) -> Iterator[Callable[..., None] | None]:
+    """A bar with the time left on standard error, if that is a terminal.
+
+    It is called with the steps done, the steps in all and, if there is more to tell than `what`, what comes next.
+    """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, now="": bar.update(task, completed=done, total=total, description=now or what)
 
 
 def main(arguments: list[str] | None = None) -> None:

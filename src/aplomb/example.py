@@ -19,7 +19,7 @@ def example(
     sigma: float = 25 / 255,
     *,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> str:
     """Denoise a photograph of scikit-image that got known noise, and lay everything out in `folder`.
 

@@ -123,7 +123,8 @@ def freeze(operator: Operator, path: str | Path, *, card: Card | None = None, sh
     """Write `operator` as one ONNX file and return its card, with the facts and the hash filled in.
 
     Batch normalisations are folded into the convolutions before them. Weights are stored in float32, or in float16
-    where that holds them without loss (round them first, to halve the file). `shape` is an input shape that fits, needed only where it cannot be told from the operator. The file appears whole or not at all.
+    where that holds them without loss (round them first, to halve the file). `shape` is an input shape that fits,
+    needed only where it cannot be told from the operator. The file appears whole or not at all.
 
     Raises ShapeError if no input fits, BadInput if a part has no form in ONNX, OutputError if `path` cannot be written.
 

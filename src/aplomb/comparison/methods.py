@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,8 +43,20 @@ class Method:
     kind: Literal["classical", "network", "given"]
     run: Callable[[Image, float], Answer]
     channels: int | None = None
+    levels: tuple[float, float] | None = None
+    """Lowest and highest noise level that it was made for, 0..1."""
     asked: bool = True
     """Whether it was named by the caller; one that was not is passed over where it does not fit."""
+
+    def takes(self, channels: int, level: float) -> bool:
+        """Whether it runs on such a picture: always if it was named.
+
+        >>> method = Method("net", "network", lambda image, sigma: Answer(image), 1, (0.0, 0.2), asked=False)
+        >>> method.takes(1, 0.1), method.takes(3, 0.1), method.takes(1, 0.3)
+        (True, False, False)
+        """
+        low, high = self.levels or (0.0, math.inf)
+        return self.asked or (self.channels in (None, channels) and 0.99 * low <= level <= 1.01 * high)
 
 
 def choose(
@@ -123,7 +136,10 @@ def _network(model: Model, asked: bool, engine: dict[str, Any]) -> Method:
         result = denoise(image, sigma, model, **engine)
         return Answer(result.image, result.seconds, f"{result.engine} {result.precision}", result.notes)
 
-    return Method(model.name, "network", run, model.card.channels if model.card else None, asked)
+    card = model.card
+    if card is None:
+        return Method(model.name, "network", run, asked=asked)
+    return Method(model.name, "network", run, card.channels, card.noise_range, asked)
 
 
 def _function(denoiser: Denoiser, name: str, kind: Literal["classical", "given"]) -> Method:
@@ -140,4 +156,4 @@ def _refusal(error: AplombError) -> Callable[[Image, float], Answer]:
 
 
 def _renamed(method: Method, name: str) -> Method:
-    return Method(name, method.kind, method.run, method.channels, method.asked)
+    return replace(method, name=name)

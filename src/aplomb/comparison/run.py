@@ -26,6 +26,7 @@ from aplomb.model import Model
 __all__ = ["compare"]
 
 Noise = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+Progress = Callable[[int, int, str], None]
 
 WARM = 64
 """Side of the part of a picture on which a method runs first, untimed."""
@@ -59,7 +60,7 @@ def compare(
     precision: str = "f32",
     threads: int | None = None,
     memory: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     command: str | None = None,
 ) -> Comparison:
     """Add noise to clean pictures, remove it by every method, and measure how well and how fast.
@@ -75,7 +76,7 @@ def compare(
     methods
         Names of classical methods and of shipped networks, paths of ONNX files, models, or functions
         ``f(image, sigma)`` on floats in 0..1. None takes all classical ones, and of the shipped networks
-        those that are made for as many channels as the picture has.
+        those that are made for as many channels as the picture has and for that much noise.
     noise
         Another noise, ``noise(image, rng)``, as `aplomb.degrade.noise.noise` makes them. Methods are then
         told `sigma`, or if that is None the root of the mean square of the noise that was drawn.
@@ -88,7 +89,7 @@ def compare(
     engine, precision, threads, memory
         For networks, see `aplomb.denoise`.
     progress
-        Called with the steps done and the steps in all.
+        Called with the steps done, the steps in all and what comes next, as "BM3D on house.png".
     command
         What the report shows as the command; by default the one that runs, or this call.
 
@@ -118,6 +119,8 @@ def compare(
     if sigma is not None and not 0 < sigma <= 1:
         hint = f"; for 8-bit grey levels give {sigma:g} / 255" if 1 < sigma <= 255 else ""
         raise BadInput(f"asked for noise of standard deviation {sigma:g}, found outside 0..1{hint}")
+    if max_seconds is not None and not max_seconds > 0:
+        raise BadInput(f"asked to leave out what takes more than {max_seconds:g} s; give a time above 0")
     if seed < 0:
         raise BadInput(f"asked for the seed {seed}; give 0 or more")
     options = {"engine": engine, "precision": precision, "threads": threads, "memory": memory}
@@ -158,7 +161,7 @@ class _Work:
     sigma: float | None
     seed: int
     max_seconds: float | None
-    progress: Callable[[int, int], None] | None
+    progress: Progress | None
     steps: int
     done: int = 0
     scores: list[Score] = field(default_factory=list)
@@ -193,9 +196,9 @@ class _Work:
         region = detailed(clean, 128 if len(self.methods) <= 5 else 96)
         crops = {"clean": cut(eight_bit(clean), region), NOISY: cut(eight_bit(noisy), region)}
         for method in self.methods:
-            self.advance(0)
+            self.advance(0, f"{method.name} on {name}")
             channels = clean.shape[2] if clean.ndim == 3 else 1
-            if method.asked or method.channels in (None, channels):
+            if method.takes(channels, level):
                 score, result = self.measure(method, name, noisy, clean, level)
                 self.scores.append(score)
                 if result is not None:
@@ -253,11 +256,11 @@ class _Work:
                 for e in self.examples
             ]
 
-    def advance(self, steps: int) -> None:
+    def advance(self, steps: int, what: str = "") -> None:
         """Tell the progress."""
         self.done += steps
         if self.progress is not None:
-            self.progress(self.done, self.steps)
+            self.progress(self.done, self.steps, what)
 
 
 def _timed(method: Method, noisy: Image, level: float) -> tuple[Answer, float]:

@@ -98,8 +98,10 @@ class PictureSet:
 
 
 def recolour(pieces: Tensor, factor: Tensor | None, shuffle: bool, draw: torch.Generator) -> Tensor:
-    """Pieces (N, 3, H, W) with other colours, 0..1: `factor` (N, 1, 1, 1) on the distance of each pixel from its grey,
-    then the channels in a random order.
+    """Pieces (N, 3, H, W), 0..1, in other colours.
+
+    `factor` (N, 1, 1, 1) multiplies the distance of each pixel from its grey; `shuffle` puts the channels of each piece
+    in a random order.
 
     >>> pieces = torch.tensor([0.2, 0.3, 0.4]).reshape(1, 3, 1, 1)
     >>> [round(v, 2) for v in recolour(pieces, torch.full((1, 1, 1, 1), 2.0), False, generator(0)).flatten().tolist()]

@@ -232,7 +232,9 @@ class Recipe(Part):
             raise ValueError("loss 'noise2noise' takes either noise to draw twice, or noise 'none' and [data] pair")
         data = self.data
         if (noise.kind == "none" or noise.once) and (data.scales != [1.0] or data.saturation or data.shuffle_channels):
-            raise ValueError("scales, saturation and shuffle_channels change the noise of pictures that are noisy already")
+            raise ValueError(
+                "scales, saturation and shuffle_channels change the noise of pictures that are noisy already"
+            )
         if self.data.pair and kind != "noise2noise":
             raise ValueError(f"[data] pair is for loss 'noise2noise', not for {kind!r}")
         if kind == "neighbour2neighbour" and self.data.crop % 2:

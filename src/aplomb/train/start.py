@@ -83,8 +83,9 @@ def gather_pictures(recipe: Recipe, data: str | os.PathLike[str] | None) -> Pict
 def reduced(array: NDArray[Any], scale: float) -> NDArray[Any]:
     """A picture (C, H, W) at `scale` times its size, with a Gaussian against aliasing; its dtype is kept.
 
-    >>> reduced(np.full((3, 8, 6), 200, np.uint8), 0.5).shape, int(reduced(np.full((1, 8, 6), 200, np.uint8), 0.5).min())
-    ((3, 4, 3), 200)
+    >>> half = reduced(np.full((3, 8, 6), 200, np.uint8), 0.5)
+    >>> half.shape, half.dtype, int(half.min())
+    ((3, 4, 3), dtype('uint8'), 200)
     """
     if scale == 1:
         return array
