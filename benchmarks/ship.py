@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def main() -> None:
     freeze(network, path, card=card)
     metrics = {
         "pictures": arguments.validate,
-        "command": f"python benchmarks/ship.py {arguments.model} {arguments.name} --validate {arguments.validate}",
+        "command": " ".join(["python", "benchmarks/ship.py", *sys.argv[1:]]),
         "PSNR in dB, by noise in 8-bit grey levels": {f"{s:g}": _psnr(load(path), clean, s) for s in arguments.sigma},
     }
     if not arguments.f32:
