@@ -184,6 +184,19 @@ def as_linear_as_it_says(maker: Maker) -> None:
         assert zero.any()
 
 
+@law()
+def as_homogeneous_as_it_says(maker: Maker) -> None:
+    """T(a x) = a T(x) for a >= 0, or else some a for which it is not so."""
+    operator, x = maker.operator, maker.input(1)
+    for factor in (0.0, 0.3, 4.0):
+        left, right = operator(factor * x), factor * operator(x)
+        if operator.homogeneous:
+            close(left, right, 1e-12)
+        elif not np.allclose(left, right):
+            return
+    assert operator.homogeneous, "it says less than is true"
+
+
 @law(not_nonlinear)
 def linear_part_is_linear(maker: Maker) -> None:
     operator, part = maker.operator, maker.operator.linear_part()

@@ -120,6 +120,10 @@ class Graph(Operator):
     def linearity(self) -> Linearity:
         return max(node.operator.linearity for node in self.nodes)
 
+    @property
+    def homogeneous(self) -> bool:
+        return all(node.operator.homogeneous for node in self.nodes)
+
     def lipschitz(self) -> Bound:
         return unknown("the graph is not series-parallel")
 

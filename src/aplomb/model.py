@@ -46,6 +46,8 @@ class Card:
     value_range: tuple[float, float] = (0.0, 1.0)
     noise_range: tuple[float, float] | None = None
     """Lowest and highest noise level that it was trained for."""
+    homogeneous: bool = False
+    """Whether it gives a times the result for a times the picture and the noise level."""
     multiple: int = 1
     """Picture sizes must be multiples of this; the runtime pads."""
     halo: int | None = 0
@@ -148,6 +150,7 @@ def freeze(operator: Operator, path: str | Path, *, card: Card | None = None, sh
     halo, multiple, values = facts(operator, shape)
     card = replace(
         card or Card(channels=shape[1]),
+        homogeneous=operator.homogeneous,
         multiple=multiple,
         halo=halo,
         parameters=operator.parameters,

@@ -229,6 +229,15 @@ class Operator:
         """Linear, affine or nonlinear."""
         return Linearity.NONLINEAR
 
+    @property
+    def homogeneous(self) -> bool:
+        """Whether T(a x) = a T(x) for every number a >= 0, as for convolutions without biases and ReLU.
+
+        Such a network knows no brightness: a denoiser that takes the noise level as an input is then as good for a
+        bright picture with strong noise as for a dark one with weak noise, seen in training or not.
+        """
+        return self.linearity is Linearity.LINEAR
+
     @final
     def adjoint(self) -> Operator:
         """The operator T* with <T x, y> = <x, T* y>. Raises BadInput unless the operator is linear."""
@@ -415,6 +424,10 @@ class _Combination(Operator):
     def linearity(self) -> Linearity:
         # affine o affine is affine, linear + linear is linear, and so on
         return max(part.linearity for part in self.parts)
+
+    @property
+    def homogeneous(self) -> bool:
+        return all(part.homogeneous for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

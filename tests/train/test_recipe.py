@@ -58,7 +58,7 @@ def test_the_recipes_of_the_project_are_good(path: Path) -> None:
         ("steps = 10", "steps = 10\nepochs = 2", 14, "exactly one of epochs, steps, megapixels"),
         ("steps = 10", "steps = 10\n[loss]\nkind = 'sure'\n[run]\nbatch = 'all'", 19, r"\[run\] batch"),
         ("sigma = [0, 55]", "sigma = 25\nonce = true", 1, "loss 'mse' needs clean pictures"),
-        ("crop = 32", "crop = 32\nsaturation = 2", 7, "saturation and shuffle_channels need colour = 'colour'"),
+        ("crop = 32", "crop = 32\nsaturation = 2", 7, "saturation needs colour = 'colour'"),
         ("crop = 32", "crop = 32\nscales = [1.0, 2.0]", 10, "scales: .*less than or equal to 1"),
         ("crop = 32", "crop = 32\nscales = []", 10, "scales: .*at least 1 item"),
         ("steps = 10", "steps = nan", 15, r"\[schedule\] steps"),

@@ -84,6 +84,10 @@ class ReLU(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Relu", [x])
 
+    @property
+    def homogeneous(self) -> bool:
+        return True
+
     def lipschitz(self) -> Bound:
         return _exact(1.0)
 
@@ -102,6 +106,10 @@ class LeakyReLU(Operator):
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("LeakyRelu", [x], alpha=float(self.slope))
+
+    @property
+    def homogeneous(self) -> bool:
+        return True
 
     def lipschitz(self) -> Bound:
         return _exact(max(1.0, abs(self.slope)))
@@ -159,6 +167,10 @@ class SoftShrink(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Shrink", [x], lambd=float(self.threshold), bias=float(self.threshold))
 
+    @property
+    def homogeneous(self) -> bool:
+        return self.threshold == 0
+
     def lipschitz(self) -> Bound:
         return _exact(1.0)
 
@@ -178,6 +190,10 @@ class HardClip(Operator):
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Clip", [x, *(graph.constant(np.float32(end)) for end in (self.lo, self.hi))])
+
+    @property
+    def homogeneous(self) -> bool:
+        return {abs(self.lo), abs(self.hi)} <= {0.0, math.inf}
 
     def lipschitz(self) -> Bound:
         return _exact(1.0)
@@ -211,6 +227,10 @@ class Maxout(Operator):
 
     def _input_channels(self, wanted: int | None) -> int | None:
         return None if wanted is None else wanted * self.pieces
+
+    @property
+    def homogeneous(self) -> bool:
+        return True
 
     def lipschitz(self) -> Bound:
         # the pieces are separate channels, and a maximum moves by no more than the largest of its arguments

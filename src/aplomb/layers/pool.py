@@ -82,6 +82,10 @@ class MaxPool(_Window):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return self._pool(graph, "MaxPool", x)
 
+    @property
+    def homogeneous(self) -> bool:
+        return True
+
     def lipschitz(self) -> Bound:
         # Each output moves by at most the largest move in its window, and a pixel is the largest in at most
         # as many windows as it lies in; attained by a picture that is flat but for such a pixel.
@@ -137,6 +141,10 @@ class L2Pool(_Window):
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return self._pool(graph, "LpPool", x, p=2)
+
+    @property
+    def homogeneous(self) -> bool:
+        return True
 
     def lipschitz(self) -> Bound:
         # inverse triangle inequality in each window, and each pixel counts in as many windows as it lies in

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["PictureSet", "floats", "generator", "order", "recolour"]
+__all__ = ["PictureSet", "floats", "generator", "order", "saturate"]
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -97,23 +97,14 @@ class PictureSet:
         return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels.contiguous()
 
 
-def recolour(pieces: Tensor, factor: Tensor | None, shuffle: bool, draw: torch.Generator) -> Tensor:
-    """Pieces (N, 3, H, W), 0..1, in other colours.
-
-    `factor` (N, 1, 1, 1) multiplies the distance of each pixel from its grey; `shuffle` puts the channels of each piece
-    in a random order.
+def saturate(pieces: Tensor, factor: Tensor) -> Tensor:
+    """Pieces (N, 3, H, W), 0..1, with the distance of each pixel from its grey multiplied by `factor` (N, 1, 1, 1).
 
     >>> pieces = torch.tensor([0.2, 0.3, 0.4]).reshape(1, 3, 1, 1)
-    >>> [round(v, 2) for v in recolour(pieces, torch.full((1, 1, 1, 1), 2.0), False, generator(0)).flatten().tolist()]
+    >>> [round(v, 2) for v in saturate(pieces, torch.full((1, 1, 1, 1), 2.0)).flatten().tolist()]
     [0.1, 0.3, 0.5]
     """
-    if factor is not None:
-        grey = pieces.mean(1, keepdim=True)
-        pieces = torch.lerp(grey, pieces, factor).clamp_(0, 1)
-    if shuffle:
-        places = torch.rand(len(pieces), pieces.shape[1], generator=draw).argsort(1).to(pieces.device)
-        pieces = pieces[torch.arange(len(pieces), device=pieces.device)[:, None], places]
-    return pieces
+    return torch.lerp(pieces.mean(1, keepdim=True), pieces, factor).clamp_(0, 1)
 
 
 def _at_least(array: NDArray[Any], side: int) -> NDArray[Any]:

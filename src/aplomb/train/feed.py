@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aplomb.classical.noise_level import estimate_sigma
 from aplomb.errors import RecipeError
-from aplomb.train.crops import PictureSet, floats, generator, order, recolour
+from aplomb.train.crops import PictureSet, floats, generator, order, saturate
 from aplomb.train.losses import Batch
 from aplomb.train.noise import draw_levels, noisy
 from aplomb.train.recipe import Recipe
@@ -119,11 +119,8 @@ class Feed:
         draw = generator(run.seed, CROPS, step, self.rank, number)
         device_draw = generator(run.seed, NOISE, step, self.rank, number, device=self.device)
         crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, augment=data.augment)
-        if data.saturation is not None or data.shuffle_channels:
-            factor = None
-            if data.saturation is not None:
-                factor = draw_levels(data.saturation, len(which), "uniform", draw).to(self.device)
-            crops = recolour(crops, factor, data.shuffle_channels, draw)
+        if data.saturation is not None:
+            crops = saturate(crops, draw_levels(data.saturation, len(which), "uniform", draw).to(self.device))
         if self.clean:
             return self._with_noise(crops, draw, device_draw)
         level = self.levels[which].to(self.device)

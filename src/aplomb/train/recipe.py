@@ -80,8 +80,6 @@ class DataPart(Part):
     """Each picture is shown at these sizes: detail gets finer, and what JPEG did to colours fades."""
     saturation: Range | None = None
     """Colour: a pixel's distance from its grey is multiplied by a factor from this range, one for each piece."""
-    shuffle_channels: bool = False
-    """Colour: red, green and blue in a random order, drawn for each piece."""
     repeat: Positive = 1
     """Pieces of each picture in one epoch."""
 
@@ -91,8 +89,8 @@ class DataPart(Part):
 
     @model_validator(mode="after")
     def _fits(self) -> DataPart:
-        if self.colour == "grey" and (self.saturation is not None or self.shuffle_channels):
-            raise ValueError("saturation and shuffle_channels need colour = 'colour'")
+        if self.colour == "grey" and self.saturation is not None:
+            raise ValueError("saturation needs colour = 'colour'")
         return self
 
 
@@ -230,11 +228,8 @@ class Recipe(Part):
             raise ValueError(f"loss 'sure' holds for Gaussian noise, not for {noise.kind!r}")
         if kind == "noise2noise" and (noise.kind == "none") != bool(self.data.pair):
             raise ValueError("loss 'noise2noise' takes either noise to draw twice, or noise 'none' and [data] pair")
-        data = self.data
-        if (noise.kind == "none" or noise.once) and (data.scales != [1.0] or data.saturation or data.shuffle_channels):
-            raise ValueError(
-                "scales, saturation and shuffle_channels change the noise of pictures that are noisy already"
-            )
+        if (noise.kind == "none" or noise.once) and (self.data.scales != [1.0] or self.data.saturation is not None):
+            raise ValueError("scales and saturation change the noise of pictures that are noisy already")
         if self.data.pair and kind != "noise2noise":
             raise ValueError(f"[data] pair is for loss 'noise2noise', not for {kind!r}")
         if kind == "neighbour2neighbour" and self.data.crop % 2:
@@ -273,8 +268,7 @@ def parse_recipe(text: str, name: str = "recipe") -> Recipe:
     Traceback (most recent call last):
         ...
     aplomb.errors.RecipeError: r.toml, line 4: [data] has no key 'trane'; its keys are train, validation, \
-test, pair, validation_fraction, test_fraction, limit, colour, crop, random_crop, augment, scales, saturation, \
-shuffle_channels, repeat
+test, pair, validation_fraction, test_fraction, limit, colour, crop, random_crop, augment, scales, saturation, repeat
     """
     try:
         values = tomllib.loads(text)
