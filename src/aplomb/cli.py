@@ -244,7 +244,7 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    titles = ("model", "task", "channels", "noise (of 255)", "parameters", "multiply-adds/pixel")
+    titles = ("model", "task", "channels", "noise (of 255)", "parameters", "MACs/pixel")
     shown = Table(*titles, box=None, pad_edge=False)
     for each in shipped():
         card = load(each).card

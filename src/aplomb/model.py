@@ -70,7 +70,7 @@ class Card:
         >>> print(Card(name="net", task="denoise", noise_range=(0.0, 0.2)).markdown().splitlines()[0])
         # net
         """
-        levels = "" if self.noise_range is None else " to ".join(f"{255 * v:.4g}" for v in self.noise_range)
+        levels = " to ".join(dict.fromkeys(f"{255 * v:.4g}" for v in self.noise_range or ()))
         lines = [
             ("task", self.task),
             ("pictures", {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels} channels")),
