@@ -14,7 +14,6 @@ from typing import Any
 
 from report import ROOT, Report, folder, options
 
-from aplomb.nets import lean
 from aplomb.train import train
 from aplomb.train.recipe import Recipe
 
@@ -60,9 +59,8 @@ def main() -> None:
         for key, value in ROWS[number - 1].items():
             values[PART[key]][key] = value
         with tempfile.TemporaryDirectory() as run:
-            psnr = train(Recipe.model_validate(values), run=run, threads=1, quiet=True).psnr
-        shape = values["network"]
-        network = lean(widths=shape["widths"], blocks=shape["blocks"], bias=shape["bias"])
+            result = train(Recipe.model_validate(values), run=run, threads=1, quiet=True)
+        shape, network, psnr = values["network"], result.operator, result.psnr
         other = [f"{key} {value}" for key, value in ROWS[number - 1].items() if key not in ("widths", "blocks")]
         report.add(
             "-".join(map(str, shape["widths"])),

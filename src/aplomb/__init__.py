@@ -82,7 +82,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'aplomb' has no attribute {name!r}")
-    # kept, because the submodule `compare` would otherwise take the place of the function of that name
+    # kept, so that the next use finds it without coming here
     globals()[name] = value = getattr(import_module(f"aplomb.{_HOME[name]}"), name)
     return value
 

@@ -96,7 +96,7 @@ def denoise(
     used = levels
     if card and card.noise_range is not None:
         low, high = card.noise_range
-        # told less noise than there is, a network leaves the rest; one that scales with its input need not be
+        # told less noise than there is, a network leaves the rest; one that scales with its input is told the truth
         used = np.clip(levels, low, high) if takes_level and not card.homogeneous else levels
         for level, beyond, end in (
             (levels.max(), "above", high if levels.max() > high * 1.01 else None),

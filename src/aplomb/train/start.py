@@ -70,8 +70,9 @@ def gather_pictures(recipe: Recipe, data: str | os.PathLike[str] | None) -> Pict
     def load(wanted: tuple[Path, ...]) -> list[NDArray[Any]]:
         return load_pictures(wanted, channels=part.channels)
 
+    whole = load(split.train)
     return Pictures(
-        [reduced(a, scale) for scale in part.scales for a in load(split.train)],
+        [reduced(a, scale) for scale in part.scales for a in whole],
         load(held),
         load(tuple(other[f] for f in split.train)) if pairs else [],
         load(tuple(other[f] for f in held)) if pairs and not validation else [],
