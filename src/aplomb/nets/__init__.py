@@ -26,7 +26,7 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "red-30": partial(rednet, layers=30),
     "patch-mlp": patch_mlp,
     "lean-grey": lean,
-    "lean-colour": partial(lean, channels=3),
+    "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
 }
 """Makers of fresh networks by name; keyword arguments change the sizes."""
 
