@@ -52,6 +52,7 @@ from aplomb.layers import (
     upsample_zeros,
 )
 from aplomb.layers.dense import Flatten
+from aplomb.layers.linear import Mean, Multiply, Place, SumGroups
 from aplomb.layers.pad import Fold
 from aplomb.layers.pool import AveragePool
 from aplomb.layers.resample import Bilinear, Repeat
@@ -171,6 +172,22 @@ DENSE = [
     made(flatten, 2, 2, 3, 4, adjoint=SIZE),
     made(unflatten(2, 3, 4), 3, 24),
     made(chain(flatten, dense(24, 12, bias=False), unflatten(3, 2, 2)), 2, 2, 3, 4, adjoint=SIZE),
+]
+
+_draw = np.random.default_rng(3).normal
+LINEAR = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("multiply", Multiply(_draw(size=(1, 2, 4, 3))), (2, 2, 4, 3)),
+            ("multiply on vectors", Multiply(_draw(size=(1, 4))), (3, 4)),
+            ("mean over channels", Mean("channels"), (2, 3, 4, 3)),
+            ("mean over all", Mean("all"), (2, 3, 4, 3)),
+            ("sum of groups", SumGroups(2), (2, 4, 3, 3)),
+            ("sum of groups of a vector", SumGroups(3), (2, 6)),
+            ("place", Place(1, 2, 4), (2, 2, 3, 3)),
+        )
+    )
 ]
 
 NORMS = [
@@ -308,7 +325,7 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if kinds & {Fold, Bilinear} else "",
+                frozen=NO_FORM if kinds & {Fold, Bilinear, SumGroups, Place} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else "",
             )  # fmt: skip
 
@@ -318,6 +335,7 @@ GROUPS = {
     "channels": CHANNELS,
     "conv": CONVOLUTIONS,
     "dense": DENSE,
+    "linear": LINEAR,
     "norm": NORMS,
     "pad": PADS,
     "pool": POOLS,

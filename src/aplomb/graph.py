@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aplomb.arrays import Array, Shape, concatenate
+from aplomb.errors import BadInput
 from aplomb.operator import (
     EVERYWHERE,
+    Ask,
     Bound,
     GraphWriter,
     Grid,
@@ -23,7 +25,6 @@ from aplomb.operator import (
     Sum,
     chain,
     identity,
-    unknown,
 )
 
 
@@ -44,6 +45,10 @@ class Graph(Operator):
     output: int
 
     def _apply(self, x: Array) -> Array:
+        return x if self.output == 0 else self.values(x)[self.output - 1]
+
+    def values(self, x: Array) -> list[Array]:
+        """The result of each node."""
         values = [x]
         for node in self.nodes:
             joined = values[node.inputs[0]]
@@ -53,7 +58,7 @@ class Graph(Operator):
                 for i in node.inputs[1:]:
                     joined = joined + values[i]
             values.append(node.operator(joined))
-        return values[self.output]
+        return values[1:]
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         names, shapes = [x], self._shapes(shape)
@@ -124,8 +129,29 @@ class Graph(Operator):
     def homogeneous(self) -> bool:
         return all(node.operator.homogeneous for node in self.nodes)
 
-    def lipschitz(self) -> Bound:
-        return unknown("the graph is not series-parallel")
+    def _adjoint(self) -> Operator:
+        # Backwards: what arrives at a value is the sum of what its users send back. Node k of the adjoint belongs
+        # to value len(nodes) + 1 - k of the graph, and the last one to the input.
+        if any(len(n.inputs) > 1 and n.join == "stack" for n in self.nodes):
+            raise BadInput("the adjoint of a graph that stacks channels needs their numbers; take its derivative")
+        number: dict[int, int] = {}
+        nodes: list[Node] = []
+        for value in range(self.output, -1, -1):
+            users = [number[u] for u, n in enumerate(self.nodes, 1) for i in n.inputs if i == value and u in number]
+            if value != self.output and not users:
+                continue
+            inputs = tuple(users) if users else (0,)
+            nodes.append(Node(inputs, self.nodes[value - 1].operator._adjoint() if value else identity))
+            number[value] = len(nodes)
+        return Graph(tuple(nodes), len(nodes))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        # along the nodes: a sum has the sum of the bounds of its inputs, a stack the root of the sum of squares
+        bounds = [Bound(1.0, "exact")]
+        for node in self.nodes:
+            joint = (Stack if node.join == "stack" else Sum)(tuple(_Fixed((), bound=bounds[i]) for i in node.inputs))
+            bounds.append(ask(chain(joint if len(node.inputs) > 1 else joint.parts[0], node.operator)))
+        return bounds[self.output]
 
     def _input_channels(self, wanted: int | None) -> int | None:
         users = (n.operator.input_channels() for n in self.nodes if n.inputs == (0,))
@@ -137,16 +163,20 @@ class Graph(Operator):
 
 @dataclass(frozen=True, eq=False)
 class _Fixed(Operator):
-    """Stands for a value whose shape and lattice are known already, so that the laws of Sum and Stack serve here."""
+    """Stands for a value of known shape, lattice or bound, so that the laws of Sum and Stack serve here."""
 
     shape: Shape
     lattice: Grid = field(default_factory=Grid)
+    bound: Bound = field(default_factory=lambda: Bound(1.0, "exact"))
 
     def _output_shape(self, shape: Shape) -> Shape:
         return self.shape
 
     def grid(self, axis: int = 0) -> Grid:
         return self.lattice
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return self.bound
 
 
 def expression(nodes: Sequence[Node], output: int) -> Operator:

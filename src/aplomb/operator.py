@@ -18,7 +18,7 @@ not hold, the answer is the conservative one. A leaf (a convolution, a ReLU, a b
 its readings in numpy, torch and ONNX; they live in ``layers/`` and ``degrade/``.
 
 A public method checks, the private one of the same name computes; a subclass writes private ones, and those
-facts that need no check (`grid`, `linearity`, `lipschitz`).
+facts that need no check (`grid`, `linearity`).
 
 Long because every combinator has every reading and every fact, and each law belongs beside the others.
 """
@@ -84,6 +84,10 @@ class Bound:
 def unknown(reason: str) -> Bound:
     """No bound is proved, because of `reason`."""
     return Bound(math.inf, "unknown", reason)
+
+
+Ask = Callable[["Operator"], Bound]
+"""How a law asks for the bound of a part."""
 
 
 class GraphWriter(Protocol):
@@ -194,11 +198,14 @@ class Operator:
     def halo(self, axis: int = 0) -> float:
         """Input pixels needed on either side of an output pixel: the most of all phases, in whole strides.
 
-        Infinite where a border wraps around: the neighbours of a pixel at one end are those at the other.
+        Infinite where a border wraps around (the neighbours of a pixel at one end are those at the other), and
+        where each place has its own law.
         """
         if any(leaf._wraps(axis) for leaf in self.leaves()):
             return math.inf
         grid = self.grid(axis)
+        if not grid.stride:
+            return math.inf
         phases = max(1, math.ceil(grid.stride / grid.step))
         reach = 0.0
         for p in range(phases):
@@ -259,8 +266,24 @@ class Operator:
     def _linear_part(self) -> Operator:
         return self
 
-    def lipschitz(self) -> Bound:
-        """Bound of ||T x - T y|| <= L ||x - y|| in l2 that follows from the structure alone."""
+    def _derivative(self, x: Array) -> Operator:
+        """The linear map J with T(x + h) = T(x) + J h + o(h); its adjoint knows the shape of x."""
+        return self.linear_part()
+
+    @final
+    def lipschitz(self, rule: Callable[[Operator], Bound | None] | None = None) -> Bound:
+        """Bound of ||T x - T y|| <= L ||x - y|| in l2, for pictures of any size, from the structure at no cost.
+
+        `rule` is asked first, of the whole and of every part, and may know better; ``aplomb.facts.lipschitz``
+        has one that looks at the weights.
+        """
+
+        def ask(part: Operator) -> Bound:
+            return (rule(part) if rule else None) or part._lipschitz(ask)
+
+        return ask(self)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return unknown(f"nothing is proved about {type(self).__name__}")
 
     @final
@@ -378,7 +401,7 @@ class Identity(Operator):
     def _adjoint(self) -> Operator:
         return self
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "identity")
 
     def __repr__(self) -> str:
@@ -407,7 +430,7 @@ class Scaling(Operator):
     def _adjoint(self) -> Operator:
         return self
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(abs(self.factor), "exact", "abs(a)")
 
 
@@ -479,9 +502,9 @@ class Compose(_Combination):
         # (g f)* = f* g*
         return chain(*[part._adjoint() for part in reversed(self.parts)])
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # L(g f) <= L(g) L(f), with equality only by luck (unless all but one are multiples of isometries)
-        bounds = [part.lipschitz() for part in self.parts]
+        bounds = [ask(part) for part in self.parts]
         return _combine(bounds, math.prod(b.value for b in bounds), "product of its parts")
 
     def _input_channels(self, wanted: int | None) -> int | None:
@@ -557,9 +580,9 @@ class Sum(_Parallel):
         # (f + g)* = f* + g*
         return Sum(tuple(part._adjoint() for part in self.parts))
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # triangle inequality: L(sum a_i f_i) <= sum abs(a_i) L(f_i)
-        bounds = [part.lipschitz() for part in self.parts]
+        bounds = [ask(part) for part in self.parts]
         return _combine(bounds, sum(b.value for b in bounds), "sum of its parts")
 
     def __repr__(self) -> str:
@@ -591,9 +614,9 @@ class Stack(_Parallel):
         # stack(f, g)* (u, v) = f* u + g* v, but where to cut (u, v) depends on the number of input channels
         raise BadInput("the adjoint of a stack needs channel numbers: f* @ take(0, n) + g* @ take(n, m)")
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # ||(f x, g x)||^2 = ||f x||^2 + ||g x||^2: the root of the sum of squares
-        bounds = [part.lipschitz() for part in self.parts]
+        bounds = [ask(part) for part in self.parts]
         value = math.hypot(*(b.value for b in bounds))
         return _combine(bounds, value, "root of the sum of squares of its parts")
 

@@ -157,7 +157,7 @@ def test_graph_that_is_no_expression() -> None:
     assert facts.rows[-1].inputs == (6, 3)
     assert facts.rows[-1].receptive_field == (7, 7)
     assert facts.parameters == sum(row.parameters for row in facts.rows)
-    assert facts.bound.kind == "unknown"
+    assert facts.bound.kind == "upper"
 
 
 @pytest.mark.parametrize("name", ["residual-32", "unet-epfl", "lean-grey"])

@@ -10,15 +10,30 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import Bound, GraphWriter, Operator, unknown
+from aplomb.layers.linear import Mean, Multiply, SumGroups
+from aplomb.operator import Ask, Bound, GraphWriter, Operator, chain, identity, unknown
 
 
-def _exact(value: float, reason: str = "largest slope") -> Bound:
-    return Bound(value, "exact", reason)
+class Pointwise(Operator):
+    """y = phi(x), pixel by pixel. A leaf states its `slopes`, and `_slope`, the derivative of phi at x."""
+
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """Smallest and largest slope of phi; 1e-4 towards the safe side where they are irrational."""
+        return 0.0, 1.0
+
+    def _slope(self, x: Array) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} states no derivative")
+
+    def _derivative(self, x: Array) -> Operator:
+        return Multiply(self._slope(x))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(float(max(map(abs, self.slopes))), "exact", "largest slope")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Step(Operator):
+class Step(Pointwise):
     """Threshold logic unit: 1 where x >= 0, else 0 (McCulloch and Pitts 1943). Not continuous."""
 
     def _numpy(self, x: Array) -> Array:
@@ -33,12 +48,19 @@ class Step(Operator):
 
         return graph.function("Step", [x], body)
 
-    def lipschitz(self) -> Bound:
+    @property
+    def slopes(self) -> tuple[float, float]:
+        return 0.0, math.inf
+
+    def _slope(self, x: Array) -> Array:
+        return np.zeros_like(x)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return unknown("the step is not continuous")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sigmoid(Operator):
+class Sigmoid(Pointwise):
     """1 / (1 + exp(-x)); slope at most 1/4."""
 
     def _numpy(self, x: Array) -> Array:
@@ -50,12 +72,17 @@ class Sigmoid(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Sigmoid", [x])
 
-    def lipschitz(self) -> Bound:
-        return _exact(0.25)
+    @property
+    def slopes(self) -> tuple[float, float]:
+        return 0.0, 0.25
+
+    def _slope(self, x: Array) -> Array:
+        y = self._numpy(x)
+        return y * (1 - y)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tanh(Operator):
+class Tanh(Pointwise):
     """tanh x."""
 
     def _numpy(self, x: Array) -> Array:
@@ -67,12 +94,12 @@ class Tanh(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Tanh", [x])
 
-    def lipschitz(self) -> Bound:
-        return _exact(1.0)
+    def _slope(self, x: Array) -> Array:
+        return 1 - np.tanh(x) ** 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ReLU(Operator):
+class ReLU(Pointwise):
     """max(x, 0)."""
 
     def _numpy(self, x: Array) -> Array:
@@ -88,12 +115,12 @@ class ReLU(Operator):
     def homogeneous(self) -> bool:
         return True
 
-    def lipschitz(self) -> Bound:
-        return _exact(1.0)
+    def _slope(self, x: Array) -> Array:
+        return (x > 0).astype(x.dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeakyReLU(Operator):
+class LeakyReLU(Pointwise):
     """x where x > 0, else slope * x (Maas et al. 2013)."""
 
     slope: float = 0.01
@@ -111,12 +138,16 @@ class LeakyReLU(Operator):
     def homogeneous(self) -> bool:
         return True
 
-    def lipschitz(self) -> Bound:
-        return _exact(max(1.0, abs(self.slope)))
+    @property
+    def slopes(self) -> tuple[float, float]:
+        return min(1.0, self.slope), max(1.0, self.slope)
+
+    def _slope(self, x: Array) -> Array:
+        return np.where(x > 0, 1.0, self.slope).astype(x.dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ELU(Operator):
+class ELU(Pointwise):
     """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)."""
 
     alpha: float = 1.0
@@ -130,12 +161,16 @@ class ELU(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.node("Elu", [x], alpha=float(self.alpha))
 
-    def lipschitz(self) -> Bound:
-        return _exact(max(1.0, abs(self.alpha)))
+    @property
+    def slopes(self) -> tuple[float, float]:
+        return min(0.0, self.alpha), max(1.0, self.alpha)
+
+    def _slope(self, x: Array) -> Array:
+        return np.where(x > 0, 1.0, self.alpha * np.exp(np.minimum(x, 0))).astype(x.dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Swish(Operator):
+class Swish(Pointwise):
     """x / (1 + exp(-x)), also called SiLU (Ramachandran et al. 2017); steepest slope 1.0998 at x = 2.3994."""
 
     def _numpy(self, x: Array) -> Array:
@@ -147,13 +182,21 @@ class Swish(Operator):
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         return graph.function("Swish", [x], lambda g, x: g.node("Mul", [x, g.node("Sigmoid", [x])]))
 
-    def lipschitz(self) -> Bound:
-        # at its inflection, where x tanh(x/2) = 2: x = 2.39936, slope 1.09984 (rounded up)
+    @property
+    def slopes(self) -> tuple[float, float]:
+        # at its inflections, where x tanh(x/2) = 2: x = -2.39936 and 2.39936, slopes -0.09984 and 1.09984
+        return -0.0999, 1.0999
+
+    def _slope(self, x: Array) -> Array:
+        y = 0.5 * (1 + np.tanh(0.5 * x))
+        return y + x * y * (1 - y)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0999, "upper", "largest slope, rounded up")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SoftShrink(Operator):
+class SoftShrink(Pointwise):
     """Soft shrinkage sign(x) max(abs(x) - threshold, 0), the proximal map of threshold * l1 (Donoho 1995)."""
 
     threshold: float = 0.5
@@ -171,12 +214,12 @@ class SoftShrink(Operator):
     def homogeneous(self) -> bool:
         return self.threshold == 0
 
-    def lipschitz(self) -> Bound:
-        return _exact(1.0)
+    def _slope(self, x: Array) -> Array:
+        return (abs(x) > self.threshold).astype(x.dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HardClip(Operator):
+class HardClip(Pointwise):
     """min(max(x, lo), hi)."""
 
     lo: float = 0.0
@@ -195,8 +238,8 @@ class HardClip(Operator):
     def homogeneous(self) -> bool:
         return {abs(self.lo), abs(self.hi)} <= {0.0, math.inf}
 
-    def lipschitz(self) -> Bound:
-        return _exact(1.0)
+    def _slope(self, x: Array) -> Array:
+        return ((x > self.lo) & (x < self.hi)).astype(x.dtype)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -232,9 +275,15 @@ class Maxout(Operator):
     def homogeneous(self) -> bool:
         return True
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # the pieces are separate channels, and a maximum moves by no more than the largest of its arguments
-        return _exact(1.0, "a maximum")
+        return Bound(1.0, "exact", "a maximum")
+
+    def _derivative(self, x: Array) -> Operator:
+        # the largest of each group is let through, and the group added up
+        groups = x.reshape(x.shape[0], x.shape[1] // self.pieces, self.pieces, *x.shape[2:])
+        first = np.arange(self.pieces).reshape(-1, *(1,) * (x.ndim - 2)) == groups.argmax(2, keepdims=True)
+        return chain(Multiply(first.reshape(x.shape).astype(x.dtype)), SumGroups(self.pieces))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -256,8 +305,14 @@ class Softmax(Operator):
             raise ShapeError(f"{self!r} takes (N, C) or (N, C, H, W), found {shape}")
         return shape
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(0.5, "upper", "l2 norm of diag(p) - p p^T")
+
+    def _derivative(self, x: Array) -> Operator:
+        # diag(p) - p p^T at every pixel: p (h - sum_k p_k h_k)
+        p, c = self._numpy(x), x.shape[1]
+        total = chain(Multiply(p), Mean("channels"), Multiply(np.full_like(p, c)))
+        return chain(identity - total, Multiply(p))
 
 
 step = Step()

@@ -9,7 +9,8 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import Bound, GraphWriter, Linearity, Operator
+from aplomb.layers.linear import Place
+from aplomb.operator import Ask, Bound, GraphWriter, Linearity, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +39,10 @@ class Take(Operator):
     def _adjoint(self) -> Operator:
         raise BadInput(f"the adjoint of {self!r} needs the number of channels that were there")
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        return Place(self.start, self.stop - self.start, x.shape[1], transposed=True)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "leaves channels out")
 
     def _input_channels(self, wanted: int | None) -> int | None:
@@ -79,7 +83,10 @@ class AppendConstant(Operator):
     def _adjoint(self) -> Operator:
         raise BadInput(f"the adjoint of {self!r} needs the number of channels that were there; use take")
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        return Place(0, x.shape[1], x.shape[1] + 1)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "a constant does not move")
 
     def _input_channels(self, wanted: int | None) -> int | None:

@@ -16,8 +16,8 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape, like
 from aplomb.errors import BadInput, ShapeError
-from aplomb.layers.pad import NO_PADS, Pads, as_pads, pad
-from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
+from aplomb.layers.pad import NO_PADS, Crop, Pads, as_pads, pad
+from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -199,7 +199,20 @@ class Conv(Operator):
     def _adjoint(self) -> Operator:
         return replace(self, transposed=not self.transposed)
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        # pixels that the stride drops at the end are cropped first, so that the adjoint gives them back
+        linear = replace(self, bias=None)
+        if self.transposed:
+            return linear
+        rest = [
+            (n - f + sum(p)) % s for n, f, p, s in zip(x.shape[2:], self.extent, self.pads, self.stride, strict=True)
+        ]
+        pads = tuple((a, max(0, b - r)) for (a, b), r in zip(self.pads, rest, strict=True))
+        cut: Pads = tuple((0, max(0, r - b)) for (_, b), r in zip(self.pads, rest, strict=True))  # type: ignore[assignment]
+        linear = replace(linear, pads=pads)  # type: ignore[arg-type]
+        return linear if cut == NO_PADS else chain(Crop(cut), linear)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         # Schur's test on the block-Toeplitz matrix: norm <= sqrt(largest l1 norm of a row * of a column).
         # Zero padding and striding only leave rows out. For one channel this is sup |H| <= ||h||_1.
         w = np.abs(np.asarray(self.weight, np.float64)).reshape(self.groups, -1, *self.weight.shape[1:])

@@ -10,7 +10,7 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape, like
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import EVERYWHERE, Bound, GraphWriter, Interval, Linearity, Operator
+from aplomb.operator import EVERYWHERE, Ask, Bound, GraphWriter, Interval, Linearity, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,7 +52,7 @@ class Dense(Operator):
     def _adjoint(self) -> Operator:
         return Dense(self.weight.T.copy() if isinstance(self.weight, np.ndarray) else self.weight.T)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # spectral norm <= Frobenius norm; the singular value itself is the tight bound's business
         return Bound(float(np.linalg.norm(np.asarray(self.weight, np.float64))), "upper", "Frobenius norm")
 
@@ -70,7 +70,9 @@ class Dense(Operator):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Flatten(Operator):
-    """(N, C, H, W) -> (N, C H W), channel by channel, row by row."""
+    """(N, C, H, W) -> (N, C H W), channel by channel, row by row; with `sizes` (C, H, W) its adjoint is known."""
+
+    sizes: Shape | None = None
 
     def _apply(self, x: Array) -> Array:
         return x.reshape(x.shape[0], -1)
@@ -89,9 +91,14 @@ class Flatten(Operator):
         return Linearity.LINEAR
 
     def _adjoint(self) -> Operator:
-        raise BadInput("the adjoint of flatten needs the picture's size: unflatten(channels, height, width)")
+        if self.sizes is None:
+            raise BadInput("the adjoint of flatten needs the picture's size: unflatten(channels, height, width)")
+        return Unflatten(*self.sizes)
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        return Flatten(tuple(x.shape[1:]))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "a change of shape")
 
     def _input_channels(self, wanted: int | None) -> int | None:
@@ -128,7 +135,7 @@ class Unflatten(Operator):
     def _adjoint(self) -> Operator:
         return Flatten()
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "a change of shape")
 
     def _input_channels(self, wanted: int | None) -> int | None:

@@ -11,9 +11,11 @@ import numpy as np
 from aplomb.arrays import Array, Shape, like
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.conv import Conv
+from aplomb.layers.linear import Mean, Multiply, SumGroups
 from aplomb.layers.pad import pad
 from aplomb.operator import (
     EVERYWHERE,
+    Ask,
     Bound,
     Compose,
     GraphWriter,
@@ -21,6 +23,7 @@ from aplomb.operator import (
     Linearity,
     Operator,
     chain,
+    identity,
     unknown,
 )
 
@@ -70,7 +73,7 @@ class BatchNorm(Operator):
     def _adjoint(self) -> Operator:
         return self
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(float(abs(self.scale_shift()[0]).max()), "exact", "largest factor of a channel")
 
     def _input_channels(self, wanted: int | None) -> int | None:
@@ -128,7 +131,16 @@ class LayerNorm(Operator):
     def _span(self, interval: Interval, axis: int) -> Interval:
         return interval if self.over == "channels" else EVERYWHERE
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        # n = (x - mean) / s:  J h = w / s (h - mean(h) - n mean(n h))
+        axes, mean = self._axes(x.ndim), Mean(self.over)
+        centred = x - x.mean(axes, keepdims=True)
+        s = ((centred * centred).mean(axes, keepdims=True) + self.epsilon) ** 0.5
+        n = Multiply(centred / s)
+        w = like(self.weight, x).reshape(-1, *(1,) * (x.ndim - 2)) / s
+        return chain(identity - mean - chain(n, mean, n), Multiply(w * np.ones_like(x)))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return unknown("layer normalisation divides by the input's own deviation")
 
     def _input_channels(self, wanted: int | None) -> int | None:
@@ -191,7 +203,19 @@ class LocalContrastNorm(Operator):
     def _multiply_adds(self, shape: Shape) -> int:
         return 2 * self._mean(shape[1])._multiply_adds(shape)
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        # y = v / q, q = max(floor, s):  J h = (V h - v / q dq) / q, and dq = w * (v V h) / s where s is above the floor
+        c, mean = x.shape[1], self._mean(x.shape[1])
+        v = x - mean(x)
+        square = mean(v * v)
+        q = square.clip(self.floor**2) ** 0.5
+        every = SumGroups(c, transposed=True)
+        slope = np.where(square > self.floor**2, 1 / q, 0)
+        centred = identity - chain(mean, every)
+        moved = chain(Multiply(v), mean, Multiply(slope), every, Multiply(v / q))
+        return chain(centred, identity - moved, Multiply(np.broadcast_to(1 / q, x.shape)))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         return unknown("local contrast normalisation divides by the input's own deviation")
 
 
@@ -217,7 +241,7 @@ class Dropout(Operator):
     def _adjoint(self) -> Operator:
         return self
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "identity when used")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import Bound, GraphWriter, Interval, Linearity, Operator
+from aplomb.operator import Ask, Bound, GraphWriter, Interval, Linearity, Operator
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 """((top, bottom), (left, right)) in pixels."""
@@ -77,7 +77,7 @@ class Pad(_Linear):
     def _adjoint(self) -> Operator:
         return Crop(self.pads) if self.border == "zero" else Fold(self.pads, self.border)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # ||P x||^2 = sum of multiplicity * x^2 <= largest multiplicity * ||x||^2, axis by axis.
         # Reflect: a pixel near both edges of a small picture is copied on both sides. Replicate: 1 + p.
         if self.border == "zero" or self.pads == NO_PADS:
@@ -145,8 +145,8 @@ class Fold(_Linear):
     def _adjoint(self) -> Operator:
         return Pad(self.pads, self.border)
 
-    def lipschitz(self) -> Bound:
-        return self._adjoint().lipschitz()
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return ask(self._adjoint())
 
     def __repr__(self) -> str:
         return f"Fold({self.pads}, {self.border!r})"
@@ -183,7 +183,7 @@ class Crop(_Linear):
     def _adjoint(self) -> Operator:
         return Pad(self.pads)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "cropping leaves rows out")
 
     def __repr__(self) -> str:

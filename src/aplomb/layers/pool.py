@@ -11,8 +11,9 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.conv import Conv, Pair, pair
+from aplomb.layers.linear import Multiply, SumGroups
 from aplomb.layers.pad import NO_PADS, Pads, as_pads
-from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
+from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
 
 Stride = int | Pair | None
 """Distance of windows; None stands for their size."""
@@ -30,6 +31,11 @@ class _Window(Operator):
     def _lattice(self) -> Conv:
         """The convolution of one channel that looks at the same pixels: it knows sizes and spans."""
         return Conv(np.ones((1, 1, *self.size), np.float32), None, self.stride, self.pads, exact=self.exact)
+
+    def _depthwise(self, value: float, channels: int) -> Conv:
+        """The convolution with a constant kernel, channel by channel."""
+        weight = np.full((channels, 1, *self.size), value)
+        return Conv(weight, None, self.stride, self.pads, groups=channels, exact=self.exact)
 
     def _windows(self, x: Array, fill: float) -> Array:
         x = np.pad(x, ((0, 0), (0, 0), *self.pads), constant_values=fill)
@@ -86,7 +92,17 @@ class MaxPool(_Window):
     def homogeneous(self) -> bool:
         return True
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        # lays the pixels of each window out as channels, lets the first largest through, and adds them up
+        windows, n = self._windows(x, -np.inf), math.prod(self.size)
+        flat = windows.reshape(*windows.shape[:4], n)
+        first = np.arange(n) == flat.argmax(4)[..., None]
+        mask = first.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], -1, *windows.shape[2:4]).astype(x.dtype)
+        kernel = np.tile(np.eye(n, dtype=np.float32).reshape(n, 1, *self.size), (x.shape[1], 1, 1, 1))
+        apart = Conv(kernel, None, self.stride, self.pads, groups=x.shape[1], exact=self.exact)
+        return chain(apart._derivative(x), Multiply(mask), SumGroups(n))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         # Each output moves by at most the largest move in its window, and a pixel is the largest in at most
         # as many windows as it lies in; attained by a picture that is flat but for such a pixel.
         return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
@@ -120,10 +136,15 @@ class AveragePool(_Window):
     def _adjoint(self) -> Operator:
         return AveragePool(self.size, self.stride, self.pads, self.exact, not self.transposed)
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        if self.transposed or self.exact:
+            return self
+        return self._depthwise(1 / math.prod(self.size), x.shape[1])._derivative(x)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         if self.size == self.stride:
             return Bound(1 / math.sqrt(math.prod(self.size)), "exact", "disjoint windows: 1 / sqrt(pixels)")
-        return self._lattice().lipschitz()
+        return ask(self._lattice())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,7 +167,12 @@ class L2Pool(_Window):
     def homogeneous(self) -> bool:
         return True
 
-    def lipschitz(self) -> Bound:
+    def _derivative(self, x: Array) -> Operator:
+        # sum of x h over the window, divided by the root; 0 where the window is
+        y, add = self._numpy(x), self._depthwise(1.0, x.shape[1])
+        return chain(Multiply(x), add._derivative(x), Multiply(np.divide(1, y, out=np.zeros_like(y), where=y > 0)))
+
+    def _lipschitz(self, ask: Ask) -> Bound:
         # inverse triangle inequality in each window, and each pixel counts in as many windows as it lies in
         return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
 

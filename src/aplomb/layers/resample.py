@@ -11,7 +11,7 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import Bound, GraphWriter, Grid, Interval, Linearity, Operator
+from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +72,7 @@ class Downsample(_Resampling):
     def _adjoint(self) -> Operator:
         return ZeroUpsample(self.factor)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "leaves pixels out")
 
 
@@ -113,7 +113,7 @@ class ZeroUpsample(_Resampling):
     def _adjoint(self) -> Operator:
         return Downsample(self.factor)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "an isometry")
 
 
@@ -154,7 +154,7 @@ class Repeat(_Resampling):
     def _adjoint(self) -> Operator:
         return Repeat(self.factor, not self.transposed)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(float(self.factor), "exact", "each pixel m x m times")
 
 
@@ -219,7 +219,7 @@ class Bilinear(_Resampling):
     def _adjoint(self) -> Operator:
         return Bilinear(self.factor, not self.transposed)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         # Separable: the square of the 1-D norm, by Schur's test. The rows of the 1-D matrix sum to 1, its
         # columns to m (at an edge, too, where ones replace the half outside); constant pictures attain it.
         return Bound(float(self.factor), "exact", "Schur's test, attained by constant pictures")
@@ -254,7 +254,7 @@ class PixelShuffle(_Resampling):
     def _adjoint(self) -> Operator:
         return PixelUnshuffle(self.factor)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "a permutation")
 
     def _input_channels(self, wanted: int | None) -> int | None:
@@ -299,7 +299,7 @@ class PixelUnshuffle(_Resampling):
     def _adjoint(self) -> Operator:
         return PixelShuffle(self.factor)
 
-    def lipschitz(self) -> Bound:
+    def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "a permutation")
 
     def _input_channels(self, wanted: int | None) -> int | None:

@@ -1,0 +1,148 @@
+"""Linear maps that derivatives are made of: multiplication by an array, means, sums and places of channels.
+
+They are computed with and are not frozen: a derivative belongs to one picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from aplomb.arrays import Array, Shape, concatenate, like
+from aplomb.errors import ShapeError
+from aplomb.operator import EVERYWHERE, Ask, Bound, Grid, Interval, Linearity, Operator
+
+
+class _Linear(Operator):
+    @property
+    def linearity(self) -> Linearity:
+        return Linearity.LINEAR
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Multiply(_Linear):
+    """x -> a x, value by value, with an array `factor` of the picture's shape (1 or N, C, H, W), or (1 or N, C).
+
+    >>> Multiply(np.array([[0.0, 2.0]]))(np.array([[5.0, 5.0]]))
+    array([[ 0., 10.]])
+    """
+
+    factor: Array
+
+    def _apply(self, x: Array) -> Array:
+        return x * like(self.factor, x)
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        mine = tuple(self.factor.shape)
+        if shape[1:] != mine[1:] or mine[0] not in (1, shape[0]):
+            raise ShapeError(f"multiplication by an array of shape {mine} does not fit an input of shape {shape}")
+        return shape
+
+    def grid(self, axis: int = 0) -> Grid:
+        return Grid(0)  # every place has a factor of its own
+
+    def _adjoint(self) -> Operator:
+        return self
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(float(abs(self.factor).max()), "exact", "largest factor")
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return int(self.factor.shape[1])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mean(_Linear):
+    """The mean over the channels of each pixel ("channels") or over the picture ("all"), put in each one's place.
+
+    >>> Mean("channels")(np.array([[1.0, 3.0]]))
+    array([[2., 2.]])
+    """
+
+    over: Literal["channels", "all"] = "channels"
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        return (1,) if self.over == "channels" else tuple(range(1, rank))
+
+    def _apply(self, x: Array) -> Array:
+        return x * 0 + x.mean(self._axes(x.ndim), keepdims=True)
+
+    def _span(self, interval: Interval, axis: int) -> Interval:
+        return interval if self.over == "channels" else EVERYWHERE
+
+    def _adjoint(self) -> Operator:
+        return self
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(1.0, "exact", "a projection")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SumGroups(_Linear):
+    """Sums of every `size` neighbouring channels; `transposed` repeats each channel instead.
+
+    >>> SumGroups(2)(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    array([[3., 7.]])
+    """
+
+    size: int = 2
+    transposed: bool = False
+
+    def _apply(self, x: Array) -> Array:
+        n, c, *rest = x.shape
+        if not self.transposed:
+            return x.reshape(n, c // self.size, self.size, *rest).sum(2)
+        ones = np.ones((1, 1, self.size, *(1,) * len(rest)), np.float32)
+        return (x.reshape(n, c, 1, *rest) * like(ones, x)).reshape(n, c * self.size, *rest)
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) < 2:
+            raise ShapeError(f"{self!r} takes (N, C) or (N, C, H, W), found {shape}")
+        n, c, *rest = shape
+        if not self.transposed and c % self.size:
+            raise ShapeError(f"sums of {self.size} channels take a multiple of {self.size}, found {shape}")
+        return (n, c * self.size if self.transposed else c // self.size, *rest)
+
+    def _adjoint(self) -> Operator:
+        return SumGroups(self.size, not self.transposed)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(self.size**0.5, "exact", "root of the number of channels that meet")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Place(_Linear):
+    """The channels put behind `start` zero ones, `total` in all; `transposed` takes `count` channels from there.
+
+    >>> Place(1, 2, 4)(np.array([[5.0, 6.0]]))
+    array([[0., 5., 6., 0.]])
+    """
+
+    start: int
+    count: int
+    total: int
+    transposed: bool = False
+
+    def _apply(self, x: Array) -> Array:
+        if self.transposed:
+            return x[:, self.start : self.start + self.count]
+        zeros = x[:, :1] * 0
+        behind = self.total - self.start - self.count
+        return concatenate([*[zeros] * self.start, x, *[zeros] * behind])
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        given, back = (self.total, self.count) if self.transposed else (self.count, self.total)
+        if shape[1] != given:
+            raise ShapeError(f"{self!r} takes {given} channels, found {shape}")
+        return (shape[0], back, *shape[2:])
+
+    def _adjoint(self) -> Operator:
+        return replace(self, transposed=not self.transposed)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(1.0, "exact", "leaves channels as they are")
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return self.total if self.transposed else self.count
