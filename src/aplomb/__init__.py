@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aplomb.certificate import Certificate, certify
     from aplomb.comparison import Comparison, compare
     from aplomb.errors import AplombError, BadInput, RunError
     from aplomb.facts.table import Table, table
@@ -29,12 +30,14 @@ _HOME = {
     "BadInput": "errors",
     "Bound": "operator",
     "Card": "model",
+    "Certificate": "certificate",
     "Comparison": "comparison",
     "Model": "model",
     "Operator": "operator",
     "Result": "restore.denoise",
     "RunError": "errors",
     "Table": "facts.table",
+    "certify": "certificate",
     "chain": "operator",
     "compare": "comparison",
     "denoise": "restore.denoise",
@@ -56,12 +59,14 @@ __all__ = [
     "BadInput",
     "Bound",
     "Card",
+    "Certificate",
     "Comparison",
     "Model",
     "Operator",
     "Result",
     "RunError",
     "Table",
+    "certify",
     "chain",
     "compare",
     "denoise",

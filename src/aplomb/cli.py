@@ -204,6 +204,30 @@ def inspect(
 
 
 @app.command()
+def certify(
+    model: Annotated[str, typer.Argument(help="A shipped model by name, or an ONNX file of anybody's.")],
+    picture: Annotated[
+        list[Path] | None, typer.Option(help="Picture around which to search for amplification; repeat for more.")
+    ] = None,
+    sigma: Annotated[
+        float, typer.Option(help="Noise level, in 8-bit grey levels, that networks which take one are told.")
+    ] = 25.0,
+    json: Annotated[bool, typer.Option("--json", help="Print the certificate as JSON.")] = False,
+) -> None:
+    """Prove how much a network can amplify a change of its input, and search for the strongest amplification."""
+    from aplomb import certify as run
+
+    with progress("certifying") as step:
+        certificate = run(model, picture or None, sigma=sigma / 255, progress=step)
+    if json:
+        import json as encoder
+
+        _say(encoder.dumps(certificate.to_dict(), indent=1))
+        return
+    _say(str(certificate))
+
+
+@app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe: a TOML file, see recipes/.")],
     data: Annotated[
