@@ -70,10 +70,11 @@ def main() -> None:
         for number, layer in enumerate(layers[:2] if chosen.quick else layers, 1):
             start = time.perf_counter()
             bound = layer.lipschitz(tight).value
-            spent += time.perf_counter() - start
+            taken = time.perf_counter() - start
+            spent += taken
             n = layer.input_channels() or 1
             found = gain_at(layer, np.zeros((1, n, 64, 64)), iterations=10 if chosen.quick else 60).value
-            report.add(title, number, bound, found, bound / found, time.perf_counter() - start)
+            report.add(title, number, bound, found, bound / found, taken)
             ratios.append(bound / found)
             bounds.append(bound)
         report.add(
