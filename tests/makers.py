@@ -18,6 +18,9 @@ from aplomb.layers import (
     append_constant,
     average_pool,
     batch_norm,
+    bounded_conv,
+    channel_clip,
+    clip_by,
     conv,
     conv_transposed,
     crop,
@@ -26,6 +29,7 @@ from aplomb.layers import (
     dropout,
     elu,
     flatten,
+    group_sort,
     hard_clip,
     l2_pool,
     layer_norm,
@@ -35,6 +39,7 @@ from aplomb.layers import (
     maxout,
     merge,
     min_pool,
+    orthogonal_conv,
     pad,
     pixel_shuffle,
     pixel_unshuffle,
@@ -42,6 +47,7 @@ from aplomb.layers import (
     sigmoid,
     soft_shrink,
     softmax,
+    spline,
     step,
     swish,
     take,
@@ -51,11 +57,14 @@ from aplomb.layers import (
     upsample_repeat,
     upsample_zeros,
 )
+from aplomb.layers.channels import Place
 from aplomb.layers.dense import Flatten
-from aplomb.layers.linear import Mean, Multiply, Place, SumGroups
+from aplomb.layers.linear import Mean, Multiply, SumGroups
 from aplomb.layers.pad import Fold
 from aplomb.layers.pool import AveragePool
 from aplomb.layers.resample import Bilinear, Repeat
+from aplomb.layers.tied import Tied
+from aplomb.nets.stable import descend
 from aplomb.operator import Linearity, Operator, chain, identity, stack
 
 
@@ -123,6 +132,7 @@ ACTIVATIONS = [
 CHANNELS = [
     made(take(1, 3), 2, 4, 5, 4, adjoint=SIZE),
     made(take(0, 1), 2, 4, name="take on vectors", adjoint=SIZE),
+    made(take(1, 3, of=4), 2, 4, 5, 4),
     made(append_constant(0.3), 2, 2, 5, 4, adjoint=SIZE),
     made(append_constant(0.0), 2, 2, 5, 4, adjoint=SIZE),
 ]
@@ -189,6 +199,24 @@ LINEAR = [
         )
     )
 ]
+
+PLAIN = "a wish of the one who trains is not frozen"
+WRITTEN_OUT = "its parts are written out wherever they occur"
+STABLE = [
+    *(
+        made(operator, *shape, name=f"{name}{' on vectors' if len(shape) == 2 else ''}")
+        for shape in ((2, 6, 5, 4), (3, 6))
+        for name, operator in (("clip by widths", clip_by), ("group sort", group_sort), ("spline", spline(6, 7)))
+    ),
+    Maker("channel clip", channel_clip(np.array([0.2, 0.5, 1.0])), (2, 3, 5, 4)),
+    Maker("channel clip on vectors", channel_clip(np.array([0.2, 0.5, 1.0])), (2, 3)),
+    made(bounded_conv(2, 3), 2, 2, 7, 6, rewritten=PLAIN),
+    Maker("orthogonal convolution", orthogonal_conv(4), (2, 4, 6, 7), rewritten=PLAIN, loose=MAYBE),
+    made(
+        Tied(descend, (chain(pixel_unshuffle(2), conv(4, 3, bias=False)), chain(downsample(2), conv(1, 3, 1), relu))),
+        2, 2, 6, 8, name="gradient step", rewritten=WRITTEN_OUT, loose=MAYBE,
+    ),
+]  # fmt: skip
 
 NORMS = [
     made(batch_norm(3), 2, 3, 5, 4),
@@ -326,7 +354,7 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
                 frozen=NO_FORM if kinds & {Fold, Bilinear, SumGroups, Place} else "",
-                rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else "",
+                rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
 
@@ -340,6 +368,7 @@ GROUPS = {
     "pad": PADS,
     "pool": POOLS,
     "resample": RESAMPLINGS,
+    "stable": STABLE,
     "operator": COMPOSITES,
 }
 """Makers by the file that they belong to."""

@@ -20,14 +20,14 @@ from aplomb.data import load_pictures
 from aplomb.errors import BadInput, RunError, ShapeError
 from aplomb.facts.flow import steps
 from aplomb.facts.gain import gain_at
+from aplomb.facts.level import with_level
 from aplomb.facts.lipschitz import tight
 from aplomb.facts.rounding import rounding_error
 from aplomb.facts.table import fitting_shape
-from aplomb.layers import append_constant
 from aplomb.layers.conv import Conv
 from aplomb.layers.pad import NO_PADS, Pad
 from aplomb.model import Model, load
-from aplomb.operator import Bound, Operator, chain
+from aplomb.operator import Bound, Operator
 
 __all__ = ["Certificate", "Found", "Layer", "certify"]
 
@@ -218,7 +218,6 @@ def certify(
     operator, name, weights, level = _network(model, sigma)
     tell = progress or (lambda *_: None)
     shown, _ = steps(operator)
-    apart, output = steps(operator, merge=False)
     layers = []
     for number, step in enumerate(shown, 1):
         tell(number, len(shown) + 1, f"layer {number}")
@@ -227,7 +226,7 @@ def certify(
     tell(len(shown), len(shown) + 1, "the whole network")
     bound = operator.lipschitz(tight)
     shape = fitting_shape(operator)
-    error = rounding_error(apart, output, shape)
+    error = rounding_error(operator, shape)
     found: list[Found] = []
     starts = _starts(shape, pictures, seed)
     for place, (where, x) in enumerate(starts.items()):
@@ -260,7 +259,7 @@ def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operat
         if model.card is not None and model.card.noise_map:
             low, high = model.card.noise_range or (0.0, 1.0)
             level = float(np.clip(sigma, low, high))
-            operator = chain(append_constant(level), operator)
+            operator = with_level(operator, level, model.card.channels)
     digest = hashlib.sha256()
     for key, array in operator.weights().items():
         digest.update(f"{key}{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())

@@ -38,6 +38,7 @@ from aplomb.layers.norm import BatchNorm, Dropout, LayerNorm, LocalContrastNorm
 from aplomb.layers.pad import Crop, Pad
 from aplomb.layers.pool import AveragePool, L2Pool, MaxPool
 from aplomb.layers.resample import Bilinear, Downsample, PixelShuffle, PixelUnshuffle, Repeat, ZeroUpsample
+from aplomb.layers.stable import ChannelClip, ClipBy, GroupSort, Spline
 from aplomb.operator import GraphWriter, Operator, Scaling, identity
 
 OPSET, IR_VERSION, DOMAIN = 20, 10, "aplomb"
@@ -230,6 +231,8 @@ def _read_node(
         raise _Unknown(f"no such operator in domain {proto.domain or 'ai.onnx'!r}")
     if op in ("Conv", "MaxPool", "AveragePool", "LpPool", "ConvTranspose"):
         a["exact"] = proto.doc_string == "exact"
+    if op == "Slice" and proto.doc_string.startswith("of "):
+        a["of"] = int(proto.doc_string[3:])
     return Node(flowing, reader(a, fixed))
 
 
@@ -331,7 +334,7 @@ def _slice(a: dict[str, Any], c: list[Any]) -> Operator:
     starts, ends, axes = (c[i].tolist() for i in (1, 2, 3))
     steps = c[4].tolist() if len(c) > 4 else [1] * len(axes)
     if axes == [1] and steps == [1] and 0 <= starts[0] < ends[0] < END:
-        return Take(starts[0], ends[0])
+        return Take(starts[0], ends[0], a.get("of"))
     if axes == [2, 3] and starts == [0, 0] and ends == [END, END] and steps[0] == steps[1] > 1:
         return Downsample(steps[0])
     if axes == [2, 3] and steps == [1, 1] and min(starts) >= 0 and all(e < 0 or e == END for e in ends):
@@ -448,6 +451,10 @@ _OWN: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
     "LayerNorm": lambda a, c: LayerNorm(c[1], c[2], a["over"], _short(a["epsilon"])),
     "LocalContrastNorm": lambda a, c: LocalContrastNorm(a["size"], _short(a["floor"])),
     "AppendConstant": lambda a, c: AppendConstant(_short(a["value"])),
+    "ClipBy": lambda a, c: ClipBy(),
+    "ChannelClip": lambda a, c: ChannelClip(c[1].ravel()),
+    "Spline": lambda a, c: Spline(c[1], _short(a["reach"]), _short(a["low"]), _short(a["high"])),
+    "GroupSort": lambda a, c: GroupSort(),
 }
 """Leaves written as functions, by the name before the number."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from aplomb.arrays import Array
 from aplomb.errors import BadInput
 from aplomb.graph import Graph, Node
-from aplomb.layers.linear import Place
+from aplomb.layers.channels import Place
+from aplomb.layers.tied import Tied
 from aplomb.operator import Compose, Operator, Stack, Sum, chain
 
 __all__ = ["derivative"]
@@ -65,6 +66,8 @@ def _at(operator: Operator, x: Array) -> Operator:
         return _stacked([_at(part, x) for part in operator.parts], [part(x).shape[1] for part in operator.parts])
     if isinstance(operator, Graph):
         return _graph(operator, x)
+    if isinstance(operator, Tied):
+        return _at(operator.expression, x)
     try:
         return operator._derivative(x)
     except (NotImplementedError, BadInput):

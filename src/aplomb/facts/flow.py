@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from aplomb.facts.names import is_activation, short_name
 from aplomb.graph import Graph, Node
+from aplomb.layers.tied import Tied
 from aplomb.operator import Compose, Operator, Scaling, Stack, Sum, chain, identity
 
 __all__ = ["Step", "steps"]
@@ -56,6 +57,8 @@ def _write(operator: Operator, start: int, guide: str, found: list[Step]) -> int
     """Append the steps of `operator`, applied to result `start`; the number of its own result."""
     if operator == identity:
         return start
+    if isinstance(operator, Tied):
+        return _write(operator.expression, start, guide, found)
     if isinstance(operator, Compose):
         for part in operator.parts:
             start = _write(part, start, guide, found)

@@ -57,7 +57,10 @@ def tight(operator: Operator) -> Bound | None:
     if isinstance(operator, (Compose, Sum)):
         kernel = _kernel(operator)
         if kernel is not None and (value := kernel.norm()) is not None:
-            return _smaller(operator, value, "one kernel: largest singular value of its symbol")
+            whole = _smaller(operator, value, "one kernel: largest singular value of its symbol")
+            # a product can be smaller: of maps that keep lengths, whose kernels together cost a cosine
+            apart = operator._lipschitz(lambda part: part.lipschitz(tight)) if isinstance(operator, Compose) else whole
+            return min(whole, apart, key=lambda bound: bound.value)
     if isinstance(operator, Compose):
         return _runs(operator)
     if isinstance(operator, Sum):
@@ -238,7 +241,7 @@ def _runs(operator: Compose) -> Bound | None:
 
 def _parts_around(term: Operator) -> tuple[Operator, Pointwise, Operator] | None:
     """W1, phi, W2 of a term W2 phi(W1 x) with linear or affine W1 and W2."""
-    parts = term.parts if isinstance(term, Compose) else (term,)
+    parts = _listed(term)
     bent = [i for i, part in enumerate(parts) if part.linearity is Linearity.NONLINEAR]
     if len(bent) != 1 or not isinstance(phi := parts[bent[0]], Pointwise) or math.inf in map(abs, phi.slopes):
         return None
@@ -275,6 +278,7 @@ def _step(operator: Sum) -> Bound | None:
     if (found := _split(operator)) is None:
         return None
     straight, (first, phi, second) = found
+    first, second, around = _without_frame(first, second)
     a, back = _scaled_conv(first), _scaled_conv(second)
     if not straight.each or straight.taps.size != 1 or a is None or back is None:
         return None
@@ -287,8 +291,8 @@ def _step(operator: Sum) -> Bound | None:
     t = -minus * float((w * v).sum() / max((w * w).sum(), 1e-300)) / factor if factor else 0.0
     if not t > 0:
         return None
-    size = abs(factor) * _norm(layer)
-    rest = _norm(replace(layer, weight=minus * v + t * factor * w)) * size
+    size = abs(factor) * around * _norm(layer)
+    rest = around * _norm(replace(layer, weight=minus * v + t * factor * w)) * size
     if rest > 1e-3:
         return None
     low, high = phi.slopes
@@ -298,10 +302,27 @@ def _step(operator: Sum) -> Bound | None:
     return _smaller(operator, math.nextafter(value, math.inf) if rest else value, "a gradient step: symmetric Jacobian")
 
 
+def _without_frame(first: Operator, second: Operator) -> tuple[Operator, Operator, float]:
+    """W and V of A = W P and B = P* V, for linear P without weights, such as a pixel-unshuffle; and ||P||."""
+    before, after, norm = _listed(first), _listed(second), 1.0
+    scale = [part for part in after if isinstance(part, Scaling)]
+    after = [part for part in after if not isinstance(part, Scaling)]
+    while len(before) > 1 and len(after) > 1 and not isinstance(frame := before[0], (Conv, Scaling)):
+        if frame.parameters or frame.linearity is not Linearity.LINEAR or frame.adjoint() != after[-1]:
+            break
+        norm *= frame.lipschitz(tight).value
+        before, after = before[1:], after[:-1]
+    return chain(*before), chain(*after, *scale), norm
+
+
+def _listed(operator: Operator) -> list[Operator]:
+    return list(operator.parts) if isinstance(operator, Compose) else [operator]
+
+
 def _scaled_conv(operator: Operator) -> tuple[Conv, float] | None:
     """A convolution without its bias, and the factors around it."""
     factor, found = 1.0, None
-    for part in operator.parts if isinstance(operator, Compose) else (operator,):
+    for part in _listed(operator):
         if isinstance(part, Scaling):
             factor *= part.factor
         elif isinstance(part, Conv) and found is None:

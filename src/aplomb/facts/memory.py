@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from aplomb.arrays import Shape
+from aplomb.layers.tied import Tied
 from aplomb.operator import Compose, Operator, Stack, Sum
 
 
@@ -20,6 +21,8 @@ def peak_values(operator: Operator, shape: Shape) -> int:
     1600
     """
     size = math.prod(shape)
+    if isinstance(operator, Tied):
+        return peak_values(operator.expression, shape)
     if isinstance(operator, Compose):
         peak = 0
         for part in operator.parts:

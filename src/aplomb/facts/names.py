@@ -25,6 +25,7 @@ from aplomb.layers.norm import BatchNorm, Dropout, LayerNorm, LocalContrastNorm
 from aplomb.layers.pad import NO_PADS, Crop, Pad, Pads
 from aplomb.layers.pool import AveragePool, L2Pool, MaxPool
 from aplomb.layers.resample import Bilinear, Downsample, PixelShuffle, PixelUnshuffle, Repeat, ZeroUpsample
+from aplomb.layers.stable import BoundedConv, ChannelClip, ClipBy, GroupSort, Shift, Spline
 from aplomb.operator import Compose, Operator, Scaling
 
 __all__ = ["is_activation", "short_name"]
@@ -134,6 +135,12 @@ _NAMES: dict[type, Callable[[Any], str]] = {
     PixelShuffle: lambda o: f"Pixel shuffle {o.factor}",
     PixelUnshuffle: lambda o: f"Pixel unshuffle {o.factor}",
     Take: lambda o: f"Channel {o.start}" if o.stop == o.start + 1 else f"Channels {o.start}..{o.stop - 1}",
+    BoundedConv: lambda o: _conv(o),
+    Shift: lambda o: "Shift by a pixel",
+    ClipBy: lambda o: "Clip by widths",
+    ChannelClip: lambda o: "Clip per channel",
+    Spline: lambda o: f"Spline, {o.values.shape[1]} knots",
+    GroupSort: lambda o: "Group sort",
     AppendConstant: lambda o: f"Append a channel of {o.value:g}",
 }
 """One line a leaf; a new leaf without one is shown by its repr."""

@@ -1,9 +1,9 @@
-"""How far an executed network may be from the exact one: rounding errors, bounded layer by layer.
+"""How far an executed network may be from the exact one: rounding errors, bounded part by part.
 
 For x of norm at most m, the computed T(x) is within e of the exact one. A layer with weights W sums n products, in any
-order: its error is at most gamma_n || |W| || m, with gamma_n = n u / (1 - n u) and u the unit roundoff; errors that
-come in are multiplied by its Lipschitz bound. Reference: Higham, "Accuracy and stability of numerical algorithms",
-2002.
+order: its error is at most gamma_n || |W| || m, with gamma_n = n u / (1 - n u) and u the unit roundoff. Errors that
+come into a part are multiplied by its Lipschitz bound, and that of a whole step of a stable network is 1, however large
+those of its layers are. Reference: Higham, "Accuracy and stability of numerical algorithms", 2002.
 
 It holds for sums of products. Fast convolutions (Winograd, FFT) that an engine may choose have larger constants.
 """
@@ -12,65 +12,101 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from aplomb.arrays import Shape
-from aplomb.facts.flow import Step
 from aplomb.facts.lipschitz import tight
+from aplomb.graph import Graph
 from aplomb.layers.conv import Conv
 from aplomb.layers.dense import Dense
 from aplomb.layers.norm import BatchNorm
 from aplomb.layers.pool import AveragePool
 from aplomb.layers.resample import Bilinear, Repeat
-from aplomb.operator import Linearity, Operator, Scaling
+from aplomb.layers.tied import Tied
+from aplomb.operator import Compose, Linearity, Operator, Scaling, Stack, Sum
 
 __all__ = ["rounding_error"]
 
+SINGLE = 2.0**-24
+"""Unit roundoff of float32."""
 
-def rounding_error(steps: Sequence[Step], output: int, shape: Shape, unit: float = 2.0**-24) -> float:
+
+@dataclass(frozen=True)
+class _Value:
+    """Bounds of a computed value: norm of the exact one, distance from it; and its shape."""
+
+    norm: float
+    error: float
+    shape: Shape
+
+
+def rounding_error(operator: Operator, shape: Shape, unit: float = SINGLE) -> float:
     """Bound of ||computed T(x) - T(x)|| for inputs of `shape` with values in 0..1, in l2; infinite if none is known.
 
-    >>> from aplomb.facts.flow import steps
     >>> from aplomb.layers import conv
-    >>> found, output = steps(conv(1, 1, 3, bias=False))
-    >>> 0 < rounding_error(found, output, (1, 1, 8, 8)) < 1e-4
+    >>> 0 < rounding_error(conv(1, 1, 3, bias=False), (1, 1, 8, 8)) < 1e-4
     True
     """
-    norms, errors, shapes = [math.sqrt(math.prod(shape))], [0.0], [shape]
-    for step in steps[:output]:
-        m, e = [norms[i] for i in step.inputs], [errors[i] for i in step.inputs]
-        before = shapes[step.inputs[0]]
-        if step.join == "stack":
-            size, error = math.hypot(*m), math.hypot(*e)
-            before = (before[0], sum(shapes[i][1] for i in step.inputs), *before[2:])
-        elif step.join:
-            size = sum(m)
-            error = sum(e) + len(m) * unit * (size + sum(e))
-        else:
-            size, error = m[0], e[0]
-        after = step.operator.output_shape(before)
-        if not step.join:
-            size, error = _through(step.operator, size, error, before, unit)
-        norms.append(size)
-        errors.append(error)
-        shapes.append(after)
-    return errors[output]
+    return _through(operator, _Value(math.sqrt(math.prod(shape)), 0.0, shape), unit).error
 
 
-def _through(operator: Operator, size: float, error: float, shape: Shape, unit: float) -> tuple[float, float]:
-    """Norm and error behind a leaf or a chain of them."""
-    for leaf in operator.leaves():
-        after = leaf.output_shape(shape)
-        gain = leaf.lipschitz(tight).value
-        zero = float(np.linalg.norm(leaf(np.zeros((1, *shape[1:]), np.float32)))) * math.sqrt(shape[0])
-        terms, absolute = _sums(leaf, gain)
-        gamma = terms * unit / (1 - terms * unit)
-        error = gain * error + gamma * (absolute * (size + error) + zero)
-        size = gain * size + zero
-        shape = after
-    return size, error
+def _through(operator: Operator, value: _Value, unit: float) -> _Value:
+    """What becomes of a value: the errors made inside, and that which came in times the bound of the whole."""
+    if isinstance(operator, Tied):
+        return _through(operator.expression, value, unit)
+    # the value that is there may be longer than the exact one, by its error
+    made = _made(operator, _Value(value.norm + value.error, 0.0, value.shape), unit)
+    gain = operator.lipschitz(tight).value
+    norm = min(made.norm, gain * value.norm + _at_zero(operator, value.shape)) if gain < math.inf else made.norm
+    return _Value(norm, made.error + gain * value.error if value.error else made.error, made.shape)
+
+
+def _made(operator: Operator, value: _Value, unit: float) -> _Value:
+    """The same for an exact input."""
+    if isinstance(operator, Compose):
+        for part in operator.parts:
+            value = _through(part, value, unit)
+        return value
+    if isinstance(operator, (Sum, Stack)):
+        return _joined([_through(part, value, unit) for part in operator.parts], isinstance(operator, Stack), unit)
+    if isinstance(operator, Graph):
+        values = [value]
+        for node in operator.nodes:
+            inputs = [values[i] for i in node.inputs]
+            values.append(_through(node.operator, _joined(inputs, node.join == "stack", unit), unit))
+        return values[operator.output]
+    return _leaf(operator, value, unit)
+
+
+def _joined(values: Sequence[_Value], stacked: bool, unit: float) -> _Value:
+    if len(values) == 1:
+        return values[0]
+    n, _, *size = values[0].shape
+    if stacked:
+        channels = sum(v.shape[1] for v in values)
+        return _Value(
+            math.hypot(*(v.norm for v in values)), math.hypot(*(v.error for v in values)), (n, channels, *size)
+        )
+    norm, error = sum(v.norm for v in values), sum(v.error for v in values)
+    return _Value(norm, error + (len(values) - 1) * unit * (norm + error), values[0].shape)
+
+
+def _leaf(leaf: Operator, value: _Value, unit: float) -> _Value:
+    gain = leaf.lipschitz(tight).value
+    zero = _at_zero(leaf, value.shape)
+    terms, absolute = _sums(leaf, gain)
+    gamma = terms * unit / (1 - terms * unit)
+    error = gamma * (absolute * value.norm + zero) if terms else 0.0
+    return _Value(gain * value.norm + zero, error, leaf.output_shape(value.shape))
+
+
+def _at_zero(operator: Operator, shape: Shape) -> float:
+    """||T(0)||."""
+    if operator.linearity is Linearity.LINEAR:
+        return 0.0
+    return float(np.linalg.norm(operator(np.zeros((1, *shape[1:]), np.float32)))) * math.sqrt(shape[0])
 
 
 def _sums(leaf: Operator, gain: float) -> tuple[int, float]:

@@ -27,11 +27,13 @@ from aplomb.layers.resample import (
     upsample_repeat,
     upsample_zeros,
 )
+from aplomb.layers.stable import bounded_conv, channel_clip, clip_by, group_sort, orthogonal_conv, spline
 
 __all__ = [
-    "append_constant", "average_pool", "batch_norm", "conv", "conv_transposed", "crop", "dense",
-    "downsample", "dropout", "elu", "flatten", "fold_batch_norm", "hard_clip", "l2_pool", "layer_norm",
-    "leaky_relu", "local_contrast_norm", "max_pool", "maxout", "merge", "min_pool", "pad", "pixel_shuffle",
-    "pixel_unshuffle", "relu", "sigmoid", "soft_shrink", "softmax", "step", "swish", "take", "tanh",
-    "unflatten", "upsample_bilinear", "upsample_repeat", "upsample_zeros",
+    "append_constant", "average_pool", "batch_norm", "bounded_conv", "channel_clip", "clip_by", "conv",
+    "conv_transposed", "crop", "dense",
+    "downsample", "dropout", "elu", "flatten", "fold_batch_norm", "group_sort", "hard_clip", "l2_pool", "layer_norm",
+    "leaky_relu", "local_contrast_norm", "max_pool", "maxout", "merge", "min_pool", "orthogonal_conv", "pad",
+    "pixel_shuffle", "pixel_unshuffle", "relu", "sigmoid", "soft_shrink", "softmax", "spline", "step", "swish", "take",
+    "tanh", "unflatten", "upsample_bilinear", "upsample_repeat", "upsample_zeros",
 ]  # fmt: skip

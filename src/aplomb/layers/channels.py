@@ -1,4 +1,4 @@
-"""Choosing channels: the way into parallel maps on parts of an array."""
+"""Choosing and placing channels: the way into parallel maps on parts of an array."""
 
 from __future__ import annotations
 
@@ -7,46 +7,78 @@ from typing import Any
 
 import numpy as np
 
-from aplomb.arrays import Array, Shape
+from aplomb.arrays import Array, Shape, concatenate
 from aplomb.errors import BadInput, ShapeError
-from aplomb.layers.linear import Place
+from aplomb.layers.linear import LinearLeaf
 from aplomb.operator import Ask, Bound, GraphWriter, Linearity, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Take(Operator):
-    """Channels start, ..., stop - 1."""
+class Take(LinearLeaf):
+    """Channels start, ..., stop - 1, `of` so many if that is known: then it asks for them, and has an adjoint."""
 
     start: int
     stop: int
+    of: int | None = None
 
     def _apply(self, x: Array) -> Array:
         return x[:, self.start : self.stop]
 
     def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
         values = ([self.start], [self.stop], [1])
-        return graph.node("Slice", [x, *(graph.constant(np.array(v, np.int64)) for v in values)])
+        note = "" if self.of is None else f"of {self.of}"  # ONNX has no word for it; thaw reads the note
+        return graph.node("Slice", [x, *(graph.constant(np.array(v, np.int64)) for v in values)], doc=note)
 
     def _output_shape(self, shape: Shape) -> Shape:
-        if len(shape) < 2 or shape[1] < self.stop:
-            raise ShapeError(f"{self!r} takes at least {self.stop} channels, found {shape}")
+        if len(shape) < 2 or shape[1] < self.stop or self.of not in (None, shape[1]):
+            wanted = f"at least {self.stop}" if self.of is None else str(self.of)
+            raise ShapeError(f"{self!r} takes {wanted} channels, found {shape}")
         return (shape[0], self.stop - self.start, *shape[2:])
 
-    @property
-    def linearity(self) -> Linearity:
-        return Linearity.LINEAR
-
     def _adjoint(self) -> Operator:
-        raise BadInput(f"the adjoint of {self!r} needs the number of channels that were there")
+        if self.of is None:
+            raise BadInput(f"the adjoint of {self!r} needs the number of channels that were there: take(..., of=n)")
+        return Place(self.start, self.stop - self.start, self.of)
 
     def _derivative(self, x: Array) -> Operator:
-        return Place(self.start, self.stop - self.start, x.shape[1], transposed=True)
+        return Take(self.start, self.stop, int(x.shape[1]))
 
     def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "leaves channels out")
 
     def _input_channels(self, wanted: int | None) -> int | None:
-        return None
+        return self.of
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Place(LinearLeaf):
+    """The channels put behind `start` zero ones, `total` in all: the adjoint of taking them. ONNX has no form for it.
+
+    >>> Place(1, 2, 4)(np.array([[5.0, 6.0]]))
+    array([[0., 5., 6., 0.]])
+    """
+
+    start: int
+    count: int
+    total: int
+
+    def _apply(self, x: Array) -> Array:
+        zeros = x[:, :1] * 0
+        return concatenate([*[zeros] * self.start, x, *[zeros] * (self.total - self.start - self.count)])
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if shape[1] != self.count:
+            raise ShapeError(f"{self!r} takes {self.count} channels, found {shape}")
+        return (shape[0], self.total, *shape[2:])
+
+    def _adjoint(self) -> Operator:
+        return Take(self.start, self.start + self.count, self.total)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(1.0, "exact", "leaves channels as they are")
+
+    def _input_channels(self, wanted: int | None) -> int | None:
+        return self.count
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,15 +125,15 @@ class AppendConstant(Operator):
         return None if wanted is None else wanted - 1
 
 
-def take(start: int, stop: int) -> Operator:
-    """Channels [start, stop), counted from 0.
+def take(start: int, stop: int, of: int | None = None) -> Operator:
+    """Channels [start, stop), counted from 0; `of` so many, if the operator shall ask for them.
 
     >>> take(1, 3)(np.arange(4.0).reshape(1, 4))
     array([[1., 2.]])
     """
-    if not 0 <= start < stop:
-        raise BadInput(f"take({start}, {stop}): give 0 <= start < stop")
-    return Take(start, stop)
+    if not 0 <= start < stop <= (of or stop):
+        raise BadInput(f"take({start}, {stop}, of={of}): give 0 <= start < stop <= of")
+    return Take(start, stop, of)
 
 
 def append_constant(value: float) -> Operator:

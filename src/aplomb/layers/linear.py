@@ -1,28 +1,30 @@
-"""Linear maps that derivatives are made of: multiplication by an array, means, sums and places of channels.
+"""Linear maps that derivatives are made of: multiplication by an array, means, sums of channels.
 
 They are computed with and are not frozen: a derivative belongs to one picture.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from aplomb.arrays import Array, Shape, concatenate, like
+from aplomb.arrays import Array, Shape, like
 from aplomb.errors import ShapeError
 from aplomb.operator import EVERYWHERE, Ask, Bound, Grid, Interval, Linearity, Operator
 
 
-class _Linear(Operator):
+class LinearLeaf(Operator):
+    """What leaves share that are linear whatever their fields are."""
+
     @property
     def linearity(self) -> Linearity:
         return Linearity.LINEAR
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Multiply(_Linear):
+class Multiply(LinearLeaf):
     """x -> a x, value by value, with an array `factor` of the picture's shape (1 or N, C, H, W), or (1 or N, C).
 
     >>> Multiply(np.array([[0.0, 2.0]]))(np.array([[5.0, 5.0]]))
@@ -54,7 +56,7 @@ class Multiply(_Linear):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Mean(_Linear):
+class Mean(LinearLeaf):
     """The mean over the channels of each pixel ("channels") or over the picture ("all"), put in each one's place.
 
     >>> Mean("channels")(np.array([[1.0, 3.0]]))
@@ -80,7 +82,7 @@ class Mean(_Linear):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SumGroups(_Linear):
+class SumGroups(LinearLeaf):
     """Sums of every `size` neighbouring channels; `transposed` repeats each channel instead.
 
     >>> SumGroups(2)(np.array([[1.0, 2.0, 3.0, 4.0]]))
@@ -110,39 +112,3 @@ class SumGroups(_Linear):
 
     def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(self.size**0.5, "exact", "root of the number of channels that meet")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Place(_Linear):
-    """The channels put behind `start` zero ones, `total` in all; `transposed` takes `count` channels from there.
-
-    >>> Place(1, 2, 4)(np.array([[5.0, 6.0]]))
-    array([[0., 5., 6., 0.]])
-    """
-
-    start: int
-    count: int
-    total: int
-    transposed: bool = False
-
-    def _apply(self, x: Array) -> Array:
-        if self.transposed:
-            return x[:, self.start : self.start + self.count]
-        zeros = x[:, :1] * 0
-        behind = self.total - self.start - self.count
-        return concatenate([*[zeros] * self.start, x, *[zeros] * behind])
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        given, back = (self.total, self.count) if self.transposed else (self.count, self.total)
-        if shape[1] != given:
-            raise ShapeError(f"{self!r} takes {given} channels, found {shape}")
-        return (shape[0], back, *shape[2:])
-
-    def _adjoint(self) -> Operator:
-        return replace(self, transposed=not self.transposed)
-
-    def _lipschitz(self, ask: Ask) -> Bound:
-        return Bound(1.0, "exact", "leaves channels as they are")
-
-    def _input_channels(self, wanted: int | None) -> int | None:
-        return self.total if self.transposed else self.count

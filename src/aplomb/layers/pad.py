@@ -10,7 +10,8 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import Ask, Bound, GraphWriter, Interval, Linearity, Operator
+from aplomb.layers.linear import LinearLeaf
+from aplomb.operator import Ask, Bound, GraphWriter, Interval, Operator
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 """((top, bottom), (left, right)) in pixels."""
@@ -30,14 +31,8 @@ def as_pads(padding: int | Pads) -> Pads:
     return cast(Pads, tuple(tuple(int(n) for n in p) for p in pads))
 
 
-class _Linear(Operator):
-    @property
-    def linearity(self) -> Linearity:
-        return Linearity.LINEAR
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Pad(_Linear):
+class Pad(LinearLeaf):
     """Enlarge a picture by zeros, by reflection (without the edge), by its edge pixel or periodically."""
 
     pads: Pads
@@ -95,7 +90,7 @@ class Pad(_Linear):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fold(_Linear):
+class Fold(LinearLeaf):
     """Adjoint of a padding that copies pixels: every copy is added back to the pixel that it came from."""
 
     pads: Pads
@@ -153,7 +148,7 @@ class Fold(_Linear):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Crop(_Linear):
+class Crop(LinearLeaf):
     """Leave out pixels on each side; the adjoint of padding with zeros."""
 
     pads: Pads

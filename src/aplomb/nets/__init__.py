@@ -10,6 +10,7 @@ from aplomb.nets.lean import lean
 from aplomb.nets.patch_mlp import patch_mlp
 from aplomb.nets.rednet import rednet
 from aplomb.nets.residual import residual
+from aplomb.nets.stable import averaged, gradient_steps
 from aplomb.nets.unet import unet, unet_denoiser
 from aplomb.operator import Operator
 
@@ -27,7 +28,21 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "patch-mlp": patch_mlp,
     "lean-grey": lean,
     "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
+    "stable-grey": gradient_steps,
+    "stable-colour": partial(gradient_steps, channels=3),
+    "averaged": averaged,
 }
 """Makers of fresh networks by name; keyword arguments change the sizes."""
 
-__all__ = ["NETWORKS", "dncnn", "lean", "patch_mlp", "rednet", "residual", "unet", "unet_denoiser"]
+__all__ = [
+    "NETWORKS",
+    "averaged",
+    "dncnn",
+    "gradient_steps",
+    "lean",
+    "patch_mlp",
+    "rednet",
+    "residual",
+    "unet",
+    "unet_denoiser",
+]

@@ -21,11 +21,13 @@ import torch
 from torch import Tensor
 
 from aplomb.errors import OutputError, RecipeError, RunError
+from aplomb.facts.limits import within_limits
 from aplomb.io import whole_file
 from aplomb.operator import Operator
 from aplomb.train.checkpoint import load_checkpoint, make_folder, save_checkpoint
 from aplomb.train.feed import Feed
 from aplomb.train.guard import Stop, clear_lines, stop_signals
+from aplomb.train.limits import Limits
 from aplomb.train.losses import loss as loss_of
 from aplomb.train.optimise import learning_rate, make_optimisers
 from aplomb.train.parameters import Trainable, array_of, remembers
@@ -154,7 +156,7 @@ def train(
             best, step, seconds = _train(
                 recipe, pictures, operator, notes, folder, resume, fabric, pool, workers, stop, quiet
             )
-    result = operator.with_weights({name: array_of(value) for name, value in best["weights"].items()})
+    result = within_limits(operator.with_weights({n: array_of(value) for n, value in best["weights"].items()}))
     if fabric.is_global_zero:
         freeze_result(result, path, recipe, pictures, best, step, seconds)
     return Result(result, path, folder, best["psnr"], best["step"], step, seconds)
@@ -171,6 +173,7 @@ def _train(
     average = {k: v.detach().clone() for k, v in model.tensors().items()} if recipe.run.average else {}
     optimisers = make_optimisers(model, recipe.optimiser, pool)
     rank, world = fabric.global_rank, fabric.world_size
+    limits = Limits(model)
     feed = Feed(recipe, pictures.train, pictures.pairs, device, rank, world, workers)
     judge = Judge(recipe, pictures, operator, device, pool)
     takes_level = operator.input_channels() == recipe.data.channels + 1
@@ -246,6 +249,7 @@ def _train(
             healthy &= torch.isfinite(norm) & torch.isfinite(total)
             for optimiser in optimisers:
                 optimiser.step()
+            limits.keep()
             if average:
                 _follow(average, model.tensors(), min(recipe.run.average, (1 + step) / (10 + step)))
             losses.append(total)
