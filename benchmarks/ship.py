@@ -25,6 +25,10 @@ from aplomb.operator import Operator
 from aplomb.runtime.quantise import precision_loss, quantise
 
 
+SMALL = 200_000
+"""Weights below which a file is small enough as it is."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="the frozen model of a run")
@@ -62,7 +66,12 @@ def main() -> None:
 
 
 def _rounded(network: Operator) -> Operator:
-    """With weights that float16 holds, so that the file is half as large; what is measured is measured with these."""
+    """With weights that float16 holds, so that the file is half as large; what is measured is measured with these.
+
+    Small networks keep theirs: little is saved, and norms that were brought to a limit would move across it.
+    """
+    if network.parameters < SMALL:
+        return network
     return network.with_weights({k: v.astype(np.float16).astype(np.float32) for k, v in network.weights().items()})
 
 

@@ -98,16 +98,13 @@ class Certificate:
                 f"The bound, {self.bound.value:.3g}, is true and says nothing about the network in use: a network that "
                 f"was not made to be stable cannot be certified layer by layer. {seen}"
             )
+        # no rule looks at what a level sets, widths and thresholds, so that the bound holds for all of them
+        where = "in l2, for pictures of every size" + (", told any noise level" if self.level is not None else "")
+        changed = "Whatever is changed in the input, the output never changes"
         if self.bound.value <= 1 + 1e-6:
             more = "" if self.bound.value <= 1 else f", up to a factor of {self.bound.value:.9f}"
-            return (
-                "Whatever is changed in the input, the output never changes by more"
-                f"{more} (in l2, for pictures of every size)."
-            )
-        return (
-            f"Whatever is changed in the input, the output never changes by more than {_up(self.bound.value)} times as "
-            f"much (in l2, for pictures of every size). {seen}"
-        )
+            return f"{changed} by more{more} ({where})."
+        return f"{changed} by more than {_up(self.bound.value)} times as much ({where}). {seen}"
 
     def to_dict(self) -> dict[str, Any]:
         """The certificate as plain values, for JSON; ``bound`` is the composed bound, None if none is proved."""
