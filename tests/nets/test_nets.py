@@ -7,7 +7,18 @@ import pytest
 
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers import fold_batch_norm
-from aplomb.nets import NETWORKS, dncnn, lean, patch_mlp, rednet, residual, unet, unet_denoiser
+from aplomb.nets import (
+    NETWORKS,
+    averaged,
+    dncnn,
+    gradient_steps,
+    lean,
+    patch_mlp,
+    rednet,
+    residual,
+    unet,
+    unet_denoiser,
+)
 from aplomb.operator import Linearity
 
 
@@ -121,3 +132,29 @@ def test_unet_denoiser_subtracts() -> None:
 def test_senseless_sizes_are_refused(call: object) -> None:
     with pytest.raises(BadInput):
         call()  # type: ignore[operator]
+
+
+def test_filters_of_gradient_steps_ignore_constants_at_first() -> None:
+    net = gradient_steps(width=6, scales=(2, 4))
+    flat = np.concatenate([np.full((1, 1, 32, 32), 0.7), np.full((1, 1, 32, 32), 0.1)], axis=1)
+    np.testing.assert_allclose(net(flat)[:, :, 12:20, 12:20], 0.7, atol=1e-6)  # away from the border
+
+
+def test_gradient_steps_do_more_where_more_noise_is_told() -> None:
+    net = gradient_steps(width=6, scales=(2, 2))
+    y = np.random.default_rng(0).random((1, 1, 16, 16))
+    moved = [np.linalg.norm(net(np.concatenate([y, 0 * y + s], axis=1)) - y) for s in (0.0, 0.05, 0.2)]
+    assert moved[0] == 0 < moved[1] < moved[2]
+
+
+@pytest.mark.parametrize("activation", ["spline", "group-sort"])
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_averaged_keeps_the_size(activation: str, orthogonal: bool) -> None:
+    net = averaged(3, width=4, layers=4, activation=activation, orthogonal=orthogonal)  # type: ignore[arg-type]
+    assert net.output_shape((1, 3, 17, 20)) == (1, 3, 17, 20)
+
+
+def test_stable_networks_refuse_nonsense() -> None:
+    for wrong in (lambda: gradient_steps(width=0), lambda: gradient_steps(scales=()), lambda: averaged(width=3)):
+        with pytest.raises(BadInput):
+            wrong()
