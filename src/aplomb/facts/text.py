@@ -147,7 +147,8 @@ def _notes(table: Table) -> list[str]:
         f"total stride {strides}; halo {halo}; for an input of {_shape(table.shape)}",
         "MACs: multiplications with an addition. Field: input pixels that an output pixel depends on. "
         "Reach: the first and the last of them, from its own place.",
-        f"Lipschitz: bounds in l2, of each layer alone; of the whole: {_bound(table.bound)} ({table.bound.reason}).",
+        f"Lipschitz: bounds in l2 from the structure, of each layer alone; of the whole: {_bound(table.bound)} "
+        f"({table.bound.reason}). Smaller ones, from the weights: aplomb certify.",
     ]
 
 
