@@ -66,8 +66,11 @@ def test_pictures_to_search_around(tmp_path):
     assert {f.where for f in made.found} == {"mine"}
     with pytest.raises(BadInput, match=r"picture mine has the shape 70x80x3, the network takes 1 channel"):
         aplomb.certify(stable(), {"mine": rng.random((70, 80, 3))}, iterations=2)
-    with pytest.raises(ShapeError, match="the search needs 64 x 64"):
-        aplomb.certify(stable(), {"mine": rng.random((7, 8))}, iterations=2)
+    assert {f.area for f in aplomb.certify(stable(), {"mine": rng.random((7, 80))}, iterations=2).found} == {(7, 64)}
+    with pytest.raises(ShapeError, match="has 2 x 2 pixels, the network takes at least 3 x 3"):
+        aplomb.certify(conv(1, 1, padding="valid"), {"mine": rng.random((2, 2))}, iterations=2)
+    with pytest.raises(BadInput, match="no numbers"):
+        aplomb.certify(stable(), {"mine": np.full((9, 9), np.nan)}, iterations=2)
     with pytest.raises(BadInput, match="takes vectors"):
         aplomb.certify(dense(3, 2), {"mine": rng.random((7, 8))})
     with pytest.raises(BadInput, match="cannot be used"):

@@ -178,7 +178,7 @@ def read(model: onnx.ModelProto, name: str = "the model") -> Operator:
     unknown: list[str] = []
     versions = {o.domain: o.version for o in model.opset_import}
     for proto in graph.node:
-        if proto.op_type == "Constant":
+        if proto.op_type == "Constant" and "value" in _attributes(proto):
             constants[proto.output[0]] = numpy_helper.to_array(_attributes(proto)["value"])
             continue
         if proto.op_type == "Cast" and proto.input[0] in constants:
