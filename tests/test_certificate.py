@@ -11,12 +11,11 @@ import aplomb
 from aplomb.certificate import _up
 from aplomb.errors import BadInput, RunError, ShapeError
 from aplomb.facts import lipschitz
-from aplomb.facts.flow import steps
-from aplomb.facts.rounding import rounding_error
-from aplomb.layers import conv, dense, flatten, hard_clip, layer_norm, relu
+from aplomb.layers import conv, dense, hard_clip, layer_norm, relu
 from aplomb.model import freeze
 from aplomb.nets import residual
 from aplomb.operator import Bound, chain, identity
+from soundness import executions_are_covered, printed_above
 
 
 def stable():
@@ -85,18 +84,11 @@ def test_anybodys_file_and_the_same_weights(tmp_path):
 
 
 def test_the_rounding_error_covers_single_precision():
-    for operator, shape in (
-        (residual(3, 8), (1, 1, 16, 16)),
-        (chain(flatten, dense(64, 5), relu, dense(5, 3)), (1, 1, 8, 8)),
-    ):
-        x = np.random.default_rng(0).random(shape)
-        found, output = steps(operator, merge=False)
-        error = np.linalg.norm(operator(x.astype(np.float32)) - operator(x.astype(np.float32).astype(np.float64)))
-        assert 0 < error <= rounding_error(found, output, shape) < 1
+    executions_are_covered()
 
 
 def test_numbers_are_rounded_up():
     assert _up(1.0) == "1"
     assert _up(1.0000000001) == "1.00001"
-    assert float(_up(123.456789)) >= 123.456789
+    printed_above()
     assert lipschitz.tight(identity) is None

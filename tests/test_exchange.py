@@ -113,7 +113,9 @@ def test_weights_that_are_computed_from_constants_are_read(run):
 
 
 def test_quantised_files(run):
-    refused(run, "quantised", "step function", "no Lipschitz constant", "residual-32.onnx", command=["residual-32.int8"])
+    refused(
+        run, "quantised", "step function", "no Lipschitz constant", "residual-32.onnx", command=["residual-32.int8"]
+    )
 
 
 def test_quantised_weights_are_certified_as_they_are_executed(run):
@@ -121,7 +123,7 @@ def test_quantised_weights_are_certified_as_they_are_executed(run):
     q, s, z = np.rint(W * 20).astype(np.int8), np.float32(0.05), np.int8(0)
     file([node("DequantizeLinear", "q", "s", "z", to="w"), node("Conv", "image", "w")], {"q": q, "s": s, "z": z})
     assert run("certify", "net.onnx")[0] == 0
-    np.testing.assert_allclose([*thaw("net.onnx").leaves()][0].weight, q * s, rtol=1e-6)
+    np.testing.assert_allclose(next(iter(thaw("net.onnx").leaves())).weight, q * s, rtol=1e-6)
 
 
 def test_weights_that_are_no_numbers(run):

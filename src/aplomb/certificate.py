@@ -123,9 +123,7 @@ class Certificate:
             "reason": self.bound.reason,
             "norm": "l2",
             "sizes": "all",
-            "found": [
-                {"where": f.where, "radius": f.radius, "gain": f.gain, "area": list(f.area)} for f in self.found
-            ],
+            "found": [{"where": f.where, "radius": f.radius, "gain": f.gain, "area": list(f.area)} for f in self.found],
             "gain": self.gain,
             "layers": [
                 {
@@ -246,7 +244,9 @@ def certify(
             tell(len(RADII) * place + turn, len(RADII) * len(starts), f"searching around {where}")
             best = gain_at(operator, x, radius=radius, iterations=iterations, seed=seed, start=change)
             if not math.isfinite(best.value):
-                raise ModelError(f"{name} gives values that are infinite or no numbers around {where}; look at its weights")
+                raise ModelError(
+                    f"{name} gives values that are infinite or no numbers around {where}; look at its weights"
+                )
             found.append(Found(where, radius, best.value, tuple(x.shape[2:])))
             change = best.change
             if best.value > bound.value * (1 + SLACK):
@@ -327,7 +327,9 @@ def _part(operator: Operator, array: Array, shape: Shape, name: str) -> Array:
     if not np.isfinite(array).all():
         raise BadInput(f"picture {name} has values that are infinite or no numbers; replace them")
     fitting = [_sizes(operator, shape, axis) for axis in (0, 1)]
-    largest = [max((n for n in sizes if n <= there), default=0) for sizes, there in zip(fitting, array.shape, strict=False)]
+    largest = [
+        max((n for n in sizes if n <= there), default=0) for sizes, there in zip(fitting, array.shape, strict=False)
+    ]
     if not all(largest):
         raise ShapeError(
             f"picture {name} has {array.shape[0]} x {array.shape[1]} pixels, the network takes at least "

@@ -620,7 +620,9 @@ class Stack(_Parallel):
     def _lipschitz(self, ask: Ask) -> Bound:
         # ||(f x, g x)||^2 = ||f x||^2 + ||g x||^2: the root of the sum of squares
         bounds = [ask(part) for part in self.parts]
-        return combined(bounds, lambda values: root(sum(v * v for v in values)), "root of the sum of squares of its parts")
+        return combined(
+            bounds, lambda values: root(sum(v * v for v in values)), "root of the sum of squares of its parts"
+        )
 
     def __repr__(self) -> str:
         return f"stack({', '.join(map(repr, self.parts))})"

@@ -289,12 +289,12 @@ def _slopes(operator: Sum) -> Bound | None:
     if middle is None or (norm := middle.norm()) is None:
         return None
     bounds = [Bound(norm, "upper"), Bound(r, "upper"), first.lipschitz(tight), second.lipschitz(tight)]
-    found = combined(bounds, lambda v: rounded_up(v[0] + v[1] * v[2] * v[3]), "by the slopes of its activation")
-    return _smaller(operator, found.value, found.reason)
+    total = combined(bounds, lambda v: rounded_up(v[0] + v[1] * v[2] * v[3]), "by the slopes of its activation")
+    return _smaller(operator, total.value, total.reason)
 
 
 def _middle(slopes: tuple[float, float]) -> tuple[float, float]:
-    """c and r with both slopes in c - r .. c + r."""
+    """C and r with both slopes in c - r .. c + r."""
     low, high = slopes
     c = low / 2 + high / 2
     return c, max(rounded_up(Fraction(high) - Fraction(c)), rounded_up(Fraction(c) - Fraction(low)))

@@ -143,7 +143,7 @@ class AveragePool(_Window):
         return self._depthwise(1 / math.prod(self.size), x.shape[1])._derivative(x)
 
     def _lipschitz(self, ask: Ask) -> Bound:
-        # Schur's test: a window's weights sum to 1, those of a pixel to 1 / (pixels of a window) for each of its windows
+        # Schur's test: the weights of a window sum to 1, those of a pixel to its windows / pixels of a window
         value = root(Fraction(self._overlap(), math.prod(self.size)))
         if self.size == self.stride:
             return Bound(value, "exact", "disjoint windows: 1 / sqrt(pixels)")
