@@ -183,8 +183,14 @@ def certify(
 ) -> Certificate:
     """Bound how much a network can amplify a change of its input, and search for the strongest amplification.
 
-    The bound is certified: for every pair of inputs of every size, in l2, including the rounding errors of its own
-    computation. What is found is attained, and so a bound from below: the truth lies between the two.
+    The bound L is proved: ||T x - T y|| <= L ||x - y|| in l2 for every two inputs x, y of one size, whatever size the
+    network takes, with T the network in exact arithmetic with the weights of the file. Rounding errors in computing L
+    are added to it; those of executing T are a number of their own, `Certificate.rounding`. What is found is attained by
+    two inputs, so that the smallest L lies between the two, up to the float64 rounding of the search. `docs/guide/trust`
+    states each rule with what it assumes.
+
+    A network that takes a noise level is certified in the picture, at any fixed level. Estimating the level from the
+    picture, and rounding the result to 8 or 16 bits, are not part of T.
 
     Parameters
     ----------
@@ -192,9 +198,11 @@ def certify(
         Name of a shipped model, an ONNX file of anybody's, a `Model` or an operator.
     pictures
         Image files, or arrays (H, W) or (H, W, C) in 0..1 by name, around which to search; the middle of each is
-        looked at. Noise and a photograph of scikit-image unless given.
+        looked at (64 x 64 pixels, or the nearest that fits; less of smaller pictures). Noise and a photograph of
+        scikit-image unless given.
     sigma
-        Noise level that networks which take one are told while searching, in the range 0..1.
+        Noise level that networks which take one are told while searching, in the range 0..1; clipped to the range that
+        the network was trained for. The bound does not depend on it.
     iterations
         Steps of each search.
     seed
@@ -210,9 +218,12 @@ def certify(
     Raises
     ------
     ModelError
-        No such model, a broken file, or operations that are not known; they are named.
+        No such model, a broken or a quantised file, weights that are no numbers, or operations that are not known;
+        they are named.
     BadInput, ShapeError
         A picture has the wrong number of channels, or is smaller than the network takes.
+    RunError
+        An amplification was found above the bound, so that a rule is wrong; nothing is certified then.
 
     Examples
     --------

@@ -205,8 +205,8 @@ def read(model: onnx.ModelProto, name: str = "the model") -> Operator:
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise ModelError(
-            f"{name} has {len(unknown)} operation(s) that the algebra does not know: {', '.join(unknown[:5])}{more}; it "
-            "can still be run, but neither taken apart nor certified: export it without them, or give the part before"
+            f"{name} has {len(unknown)} operation(s) that the algebra does not know: {', '.join(unknown[:5])}{more}; "
+            "it can be run, but neither taken apart nor certified: export it without them, or give the part before"
         )
     return expression(nodes, values[graph.output[0].name])
 

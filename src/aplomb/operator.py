@@ -666,9 +666,9 @@ def _terms(operator: Operator) -> tuple[Operator, ...]:
 
 def combined(bounds: Sequence[Bound], value: Callable[[list[Fraction]], float], law: str) -> Bound:
     """What `law` makes of `bounds`: unknown if one of them is; `value` is given exact numbers and rounds up."""
-    unproved = next((bound for bound in bounds if bound.kind == "unknown"), None)
-    if unproved is not None:
-        return unproved
+    for bound in bounds:
+        if bound.kind == "unknown" or not math.isfinite(bound.value):
+            return bound if bound.kind == "unknown" else unknown(f"{law}, one of which has no finite bound")
     found = value([Fraction(float(b.value)) for b in bounds])
     return Bound(found, "upper", law)
 
