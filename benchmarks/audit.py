@@ -73,7 +73,7 @@ def verdict(entry: Entry, made: Certificate) -> str:
 def main() -> None:
     chosen = options(
         peers={"type": Path, "help": "folder with the published weights; without it, what ships is audited"},
-        only={"help": "networks whose name has this in it"},
+        only={"nargs": "+", "help": "networks whose name has one of these in it"},
         iterations={"type": int, "default": 10, "help": "steps of each search"},
     )
     report = Report(
@@ -81,7 +81,7 @@ def main() -> None:
         ["network", "claimed", "layers' bounds", "bound", "strongest gain found", "seconds", "verdict"],
     )
     for entry in entries(chosen.peers):
-        if chosen.only and chosen.only.lower() not in entry.name.lower():
+        if chosen.only and not any(word.lower() in entry.name.lower() for word in chosen.only):
             continue
         network = entry.load()
         made = certify(network, iterations=2 if chosen.quick else chosen.iterations)

@@ -159,6 +159,13 @@ def test_pictures_smaller_than_the_network_takes(run):
     refused(run, "takes", command=["net.onnx", "--picture", "small.png"])
 
 
+def test_channels_that_only_the_file_states(run):
+    """The network takes its picture apart first; no layer says how many channels there are."""
+    weights = {n: np.array([v], np.int64) for n, v in (("from", 1), ("to", 3), ("axis", 1))}
+    file([node("Slice", "image", "from", "to", "axis")], weights, channels=4)
+    assert json.loads(run("certify", "net.onnx", "--json")[1])["rounding_shape"] == [1, 4, 64, 64]
+
+
 def test_what_is_refused_names_the_file(tmp_path):
     with pytest.raises(ModelError, match="neither a file nor a shipped model"):
         aplomb.certify(str(tmp_path / "none.onnx"))

@@ -185,9 +185,9 @@ def certify(
 
     The bound L is proved: ||T x - T y|| <= L ||x - y|| in l2 for every two inputs x, y of one size, whatever size the
     network takes, with T the network in exact arithmetic with the weights of the file. Rounding errors in computing L
-    are added to it; those of executing T are a number of their own, `Certificate.rounding`. What is found is attained by
-    two inputs, so that the smallest L lies between the two, up to the float64 rounding of the search. `docs/guide/trust`
-    states each rule with what it assumes.
+    are added to it; those of executing T are a number of their own, `Certificate.rounding`. What is found is attained
+    by two inputs, so that the smallest L lies between the two, up to the float64 rounding of the search. The guide (How
+    far to trust a network) states each rule with what it assumes.
 
     A network that takes a noise level is certified in the picture, at any fixed level. Estimating the level from the
     picture, and rounding the result to 8 or 16 bits, are not part of T.
@@ -234,7 +234,7 @@ def certify(
     True
     """
     start = time.perf_counter()
-    operator, name, weights, level = _network(model, sigma)
+    operator, name, weights, level, channels = _network(model, sigma)
     tell = progress or (lambda *_: None)
     shown, _ = steps(operator)
     apart, output = steps(operator, merge=False)
@@ -245,7 +245,7 @@ def certify(
             layers.append(Layer(number, step.name, _of_layer(step.operator), *_border(step.operator)))
     tell(len(shown), len(shown) + 1, "the whole network")
     bound = operator.lipschitz(tight)
-    shape = fitting_shape(operator)
+    shape = fitting_shape(operator, channels)
     starts = _starts(operator, shape, pictures, seed)
     error = rounding_error(apart, output, shape)
     found: list[Found] = []
@@ -272,24 +272,24 @@ def certify(
     )
 
 
-def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operator, str, str, float | None]:
-    """Operator in the picture alone, name, hash of the weights, level that it is told."""
-    level = None
+def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operator, str, str, float | None, int | None]:
+    """Operator in the picture alone, name, hash of the weights, level that it is told, channels if they are stated."""
+    level = channels = None
     if isinstance(model, Operator):
         operator, name = model, type(model).__name__
     else:
         model = model if isinstance(model, Model) else load(model)
-        operator, name = model.operator, model.name
+        operator, name, channels = model.operator, model.name, model.channels_in
         if model.card is not None and model.card.noise_map:
             low, high = model.card.noise_range or (0.0, 1.0)
             level = float(np.clip(sigma, low, high))
-            operator = chain(append_constant(level), operator)
+            operator, channels = chain(append_constant(level), operator), model.card.channels
     digest = hashlib.sha256()
     for key, array in operator.weights().items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name} has weights that are infinite or no numbers ({key}); nothing can be certified")
         digest.update(f"{key}{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return operator, name, digest.hexdigest(), level
+    return operator, name, digest.hexdigest(), level, channels
 
 
 def _of_layer(operator: Operator) -> Bound:
