@@ -104,6 +104,21 @@ def dncnn_17(path: Path | None) -> Model:
     return frozen(network, "DnCNN-17", 1, False)
 
 
+def simple_cnn(path: Path, file: str) -> Operator:
+    """The residual, what is subtracted from the picture, of SimpleCNN: conv (relu conv)^3 without biases.
+
+    With "real spectral normalisation", the weights that are executed are those called ``weight``.
+    """
+    import torch
+
+    stored = torch.load(path / file, weights_only=True, map_location="cpu")
+    body: list[Operator] = []
+    for weight in (v.numpy() for k, v in stored.items() if k.endswith(".weight")):
+        layer = conv(weight.shape[1], weight.shape[0], bias=False)
+        body += [layer.with_weights({"0.weight": weight}), relu]
+    return chain(*body[:-1])
+
+
 def ffdnet(path: Path, channels: int) -> Model:
     """FFDNet, grey or colour, from MatConvNet's file (HDF5, axes reversed).
 

@@ -106,6 +106,11 @@ class Report:
                 writer.writerows([[round(v, 5) if isinstance(v, float) else v for v in row] for row in self.rows])
             print(f"wrote {csv_path}")
 
+    def markdown(self) -> str:
+        """The table as it stands in docs/."""
+        rows = [self.columns, ["---"] * len(self.columns), *([_cell(v) for v in row] for row in self.rows)]
+        return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+
 
 def version(package: str) -> str | None:
     try:

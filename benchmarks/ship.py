@@ -24,7 +24,6 @@ from aplomb.model import WEIGHTS, Card, Model, freeze, load, thaw
 from aplomb.operator import Operator
 from aplomb.runtime.quantise import precision_loss, quantise
 
-
 SMALL = 200_000
 """Weights below which a file is small enough as it is."""
 

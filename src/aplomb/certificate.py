@@ -17,7 +17,7 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.data import load_pictures
-from aplomb.errors import BadInput, RunError, ShapeError
+from aplomb.errors import BadInput, ModelError, RunError, ShapeError
 from aplomb.facts.flow import steps
 from aplomb.facts.gain import gain_at
 from aplomb.facts.level import with_level
@@ -33,6 +33,8 @@ __all__ = ["Certificate", "Found", "Layer", "certify"]
 
 USEFUL = 100.0
 """A bound this many times above the strongest amplification that was found says nothing about the network in use."""
+SLACK = 1e-9
+"""What is found is computed in float64 and may lie this far above the truth, relative to it."""
 RADII = (1e-3, 0.1)
 """Sizes of the changes that are searched for, root mean square of the range: a local one, and one as large as noise."""
 
@@ -56,6 +58,8 @@ class Found:
     radius: float
     """Root mean square of the change, in the range 0..1."""
     gain: float
+    area: Shape = ()
+    """Rows and columns of the part of the picture that was searched; empty for vectors."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Certificate:
             "reason": self.bound.reason,
             "norm": "l2",
             "sizes": "all",
-            "found": [{"where": f.where, "radius": f.radius, "gain": f.gain} for f in self.found],
+            "found": [{"where": f.where, "radius": f.radius, "gain": f.gain, "area": list(f.area)} for f in self.found],
             "gain": self.gain,
             "layers": [
                 {
@@ -152,7 +156,11 @@ class Certificate:
         lines += ["", f"whole network: {whole}, {self.bound.reason}"]
         level = "" if self.level is None else f", told a noise of {255 * self.level:g} of 255"
         for f in self.found:
-            lines += [f"found: {f.gain:.6g} around {f.where}, by changes of {255 * f.radius:g} of 255 (rms){level}"]
+            # the search is in the middle; where a picture was smaller than usual, that is told
+            area = "" if f.area == self.shape[2:] else f" ({' x '.join(map(str, f.area))} pixels)"
+            lines += [
+                f"found: {f.gain:.6g} around {f.where}{area}, by changes of {255 * f.radius:g} of 255 (rms){level}"
+            ]
         if math.isfinite(self.rounding):
             size = " x ".join(map(str, self.shape[2:] or self.shape[1:]))
             lines += [
@@ -172,8 +180,14 @@ def certify(
 ) -> Certificate:
     """Bound how much a network can amplify a change of its input, and search for the strongest amplification.
 
-    The bound is certified: for every pair of inputs of every size, in l2, including the rounding errors of its own
-    computation. What is found is attained, and so a bound from below: the truth lies between the two.
+    The bound L is proved: ||T x - T y|| <= L ||x - y|| in l2 for every two inputs x, y of one size, whatever size the
+    network takes, with T the network in exact arithmetic with the weights of the file. Rounding errors in computing L
+    are added to it; those of executing T are a number of their own, `Certificate.rounding`. What is found is attained
+    by two inputs, so that the smallest L lies between the two, up to the float64 rounding of the search. The guide (How
+    far to trust a network) states each rule with what it assumes.
+
+    A network that takes a noise level is certified in the picture, at any fixed level. Estimating the level from the
+    picture, and rounding the result to 8 or 16 bits, are not part of T.
 
     Parameters
     ----------
@@ -181,9 +195,11 @@ def certify(
         Name of a shipped model, an ONNX file of anybody's, a `Model` or an operator.
     pictures
         Image files, or arrays (H, W) or (H, W, C) in 0..1 by name, around which to search; the middle of each is
-        looked at. Noise and a photograph of scikit-image unless given.
+        looked at (64 x 64 pixels, or the nearest that fits; less of smaller pictures). Noise and a photograph of
+        scikit-image unless given.
     sigma
-        Noise level that networks which take one are told while searching, in the range 0..1.
+        Noise level that networks which take one are told while searching, in the range 0..1; clipped to the range that
+        the network was trained for. The bound does not depend on it.
     iterations
         Steps of each search.
     seed
@@ -199,9 +215,12 @@ def certify(
     Raises
     ------
     ModelError
-        No such model, a broken file, or operations that are not known; they are named.
+        No such model, a broken or a quantised file, weights that are no numbers, or operations that are not known;
+        they are named.
     BadInput, ShapeError
         A picture has the wrong number of channels, or is smaller than the network takes.
+    RunError
+        An amplification was found above the bound, so that a rule is wrong; nothing is certified then.
 
     Examples
     --------
@@ -212,7 +231,7 @@ def certify(
     True
     """
     start = time.perf_counter()
-    operator, name, weights, level = _network(model, sigma)
+    operator, name, weights, level, channels = _network(model, sigma)
     tell = progress or (lambda *_: None)
     shown, _ = steps(operator)
     layers = []
@@ -222,18 +241,22 @@ def certify(
             layers.append(Layer(number, step.name, _of_layer(step.operator), *_border(step.operator)))
     tell(len(shown), len(shown) + 1, "the whole network")
     bound = operator.lipschitz(tight)
-    shape = fitting_shape(operator)
+    shape = fitting_shape(operator, channels)
+    starts = _starts(operator, shape, pictures, seed)
     error = rounding_error(operator, shape)
     found: list[Found] = []
-    starts = _starts(shape, pictures, seed)
     for place, (where, x) in enumerate(starts.items()):
         change = None
         for turn, radius in enumerate(RADII):
             tell(len(RADII) * place + turn, len(RADII) * len(starts), f"searching around {where}")
             best = gain_at(operator, x, radius=radius, iterations=iterations, seed=seed, start=change)
-            found.append(Found(where, radius, best.value))
+            if not math.isfinite(best.value):
+                raise ModelError(
+                    f"{name} gives values that are infinite or no numbers around {where}; look at its weights"
+                )
+            found.append(Found(where, radius, best.value, tuple(x.shape[2:])))
             change = best.change
-            if best.value > bound.value * (1 + 1e-9):
+            if best.value > bound.value * (1 + SLACK):
                 raise RunError(
                     f"{name}: a gain of {best.value:.9g} was found above the bound {bound.value:.9g}; "
                     "the bound is wrong, please report it with the model"
@@ -245,22 +268,25 @@ def certify(
     )
 
 
-def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operator, str, str, float | None]:
-    """Operator in the picture alone, name, hash of the weights, level that it is told."""
-    level = None
+def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operator, str, str, float | None, int | None]:
+    """Operator in the picture alone, name, hash of the weights, level that it is told, channels if they are stated."""
+    level = channels = None
     if isinstance(model, Operator):
         operator, name = model, type(model).__name__
     else:
         model = model if isinstance(model, Model) else load(model)
-        operator, name = model.operator, model.name
+        operator, name, channels = model.operator, model.name, model.channels_in
         if model.card is not None and model.card.noise_map:
             low, high = model.card.noise_range or (0.0, 1.0)
             level = float(np.clip(sigma, low, high))
-            operator = with_level(operator, level, model.card.channels)
+            channels = model.card.channels
+            operator = with_level(operator, level, channels)
     digest = hashlib.sha256()
     for key, array in operator.weights().items():
+        if not np.isfinite(array).all():
+            raise ModelError(f"{name} has weights that are infinite or no numbers ({key}); nothing can be certified")
         digest.update(f"{key}{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return operator, name, digest.hexdigest(), level
+    return operator, name, digest.hexdigest(), level, channels
 
 
 def _of_layer(operator: Operator) -> Bound:
@@ -270,8 +296,10 @@ def _of_layer(operator: Operator) -> Bound:
     return replace(bound, reason=heavy[0].lipschitz(tight).reason) if heavy and bound.kind != "unknown" else bound
 
 
-def _starts(shape: Shape, pictures: Mapping[str, Array] | Sequence[str | Path] | None, seed: int) -> dict[str, Array]:
-    """Inputs of `shape` to search around."""
+def _starts(
+    operator: Operator, shape: Shape, pictures: Mapping[str, Array] | Sequence[str | Path] | None, seed: int
+) -> dict[str, Array]:
+    """Inputs to search around: of `shape`, or as large as a smaller picture allows."""
     if pictures is not None and len(shape) != 4:
         raise BadInput(f"pictures were given, and the network takes vectors of {shape[1]} numbers; leave them out")
     if pictures is None:
@@ -280,11 +308,12 @@ def _starts(shape: Shape, pictures: Mapping[str, Array] | Sequence[str | Path] |
             from skimage.data import astronaut
 
             photo = astronaut()[30:, 180:] / 255
-            starts["a photograph"] = _part(photo if shape[1] == 3 else photo.mean(axis=2), shape, "the photograph")
+            photo = photo if shape[1] == 3 else photo.mean(axis=2)
+            starts["a photograph"] = _part(operator, photo, shape, "the photograph")
         return starts
     if not isinstance(pictures, Mapping):
         pictures = {str(path): _read(Path(path), shape[1]) for path in pictures}
-    return {name: _part(array, shape, name) for name, array in pictures.items()}
+    return {name: _part(operator, array, shape, name) for name, array in pictures.items()}
 
 
 def _read(path: Path, channels: int) -> Array:
@@ -294,8 +323,8 @@ def _read(path: Path, channels: int) -> Array:
     return array / (np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1)
 
 
-def _part(array: Array, shape: Shape, name: str) -> Array:
-    """The middle of a picture (H, W) or (H, W, C), as (1, C, h, w)."""
+def _part(operator: Operator, array: Array, shape: Shape, name: str) -> Array:
+    """The middle of a picture (H, W) or (H, W, C), as (1, C, h, w): of `shape`, or the most that fits."""
     array = np.asarray(array, np.float64)
     array = array[:, :, None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[2] != shape[1]:
@@ -303,14 +332,32 @@ def _part(array: Array, shape: Shape, name: str) -> Array:
         raise BadInput(
             f"picture {name} has the shape {found}, the network takes {shape[1]} channel(s); convert it first"
         )
-    h, w = shape[2:]
-    if array.shape[0] < h or array.shape[1] < w:
+    if not np.isfinite(array).all():
+        raise BadInput(f"picture {name} has values that are infinite or no numbers; replace them")
+    fitting = [_sizes(operator, shape, axis) for axis in (0, 1)]
+    largest = [
+        max((n for n in sizes if n <= there), default=0) for sizes, there in zip(fitting, array.shape, strict=False)
+    ]
+    if not all(largest):
         raise ShapeError(
-            f"picture {name} has {array.shape[0]} x {array.shape[1]} pixels, the search needs {h} x {w}; "
-            "give a larger one"
+            f"picture {name} has {array.shape[0]} x {array.shape[1]} pixels, the network takes at least "
+            f"{min(fitting[0])} x {min(fitting[1])}; give a larger one"
         )
+    h, w = largest
     y, x = (array.shape[0] - h) // 2, (array.shape[1] - w) // 2
     return array[y : y + h, x : x + w].transpose(2, 0, 1)[None]
+
+
+def _sizes(operator: Operator, shape: Shape, axis: int) -> list[int]:
+    """Sizes along `axis` that the operator takes, up to that of `shape`; one axis does not depend on the other."""
+    found = []
+    for n in range(1, shape[2 + axis] + 1):
+        try:
+            operator.output_shape((*shape[: 2 + axis], n, *shape[3 + axis :]))
+        except (ShapeError, ValueError):
+            continue
+        found.append(n)
+    return found
 
 
 def _border(operator: Operator) -> tuple[tuple[tuple[int, int], tuple[int, int]], str]:

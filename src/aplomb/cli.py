@@ -214,7 +214,13 @@ def certify(
     ] = 25.0,
     json: Annotated[bool, typer.Option("--json", help="Print the certificate as JSON.")] = False,
 ) -> None:
-    """Prove how much a network can amplify a change of its input, and search for the strongest amplification."""
+    """Prove how much a network can amplify a change of its input, and search for the strongest amplification.
+
+    The bound holds in l2 (root of the sum of squares over pixels and channels) for every two pictures of one size, any
+    size, with the weights in the file and exact arithmetic; what float32 adds is told apart. What is found is attained
+    by a change of a picture, and is no bound. "exact" is the smallest constant, "upper" is proved not to be exceeded,
+    "unknown" means that nothing is proved.
+    """
     from aplomb import certify as run
 
     with progress("certifying") as step:

@@ -177,25 +177,37 @@ def read(model: onnx.ModelProto, name: str = "the model") -> Operator:
     values: dict[str, int] = {inputs[0]: 0}
     nodes: list[Node] = []
     unknown: list[str] = []
+    versions = {o.domain: o.version for o in model.opset_import}
     for proto in graph.node:
-        if proto.op_type == "Constant":
+        if proto.op_type == "Constant" and "value" in _attributes(proto):
             constants[proto.output[0]] = numpy_helper.to_array(_attributes(proto)["value"])
             continue
         if proto.op_type == "Cast" and proto.input[0] in constants:
             kind = helper.tensor_dtype_to_np_dtype(_attributes(proto)["to"])
             constants[proto.output[0]] = constants[proto.input[0]].astype(kind)
             continue
+        here = f"node {proto.name or proto.output[0]}"
+        if proto.op_type in _ROUNDING and any(i in values for i in proto.input):
+            raise ModelError(
+                f"{name} is quantised ({proto.op_type}, {here}): rounding the picture's values to 8 bits is a step "
+                "function, which has no Lipschitz constant, so the int8 file itself is neither taken apart nor "
+                f"certified; give the float network that it was made from{_original(name)}"
+            )
         try:
-            node = _read_node(proto, values, constants, nodes)
+            if all(not i or i in constants for i in proto.input):
+                constants.update(_computed(proto, constants, versions))
+                continue
+            node = _read_node(proto, values, constants, nodes, versions.get("", versions.get("ai.onnx", OPSET)))
         except _Unknown as reason:
-            unknown.append(f"{proto.op_type} (node {proto.name or proto.output[0]}: {reason})")
+            unknown.append(f"{proto.op_type} ({here}: {reason})")
             node = Node((0,))  # go on, to name them all
         nodes.append(node)
         values[proto.output[0]] = len(nodes)
     if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise ModelError(
-            f"{name} has {len(unknown)} operation(s) that the algebra does not know: {', '.join(unknown[:5])}; "
-            "it can still be run, but not taken apart"
+            f"{name} has {len(unknown)} operation(s) that the algebra does not know: {', '.join(unknown[:5])}{more}; "
+            "it can be run, but neither taken apart nor certified: export it without them, or give the part before"
         )
     return expression(nodes, values[graph.output[0].name])
 
@@ -204,23 +216,63 @@ class _Unknown(Exception):
     """Why a node cannot be read."""
 
 
+_ROUNDING = {
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger",
+    "MatMulInteger",
+}  # fmt: skip
+"""Operations of quantised networks. On weights alone they are computed; what is executed is what is read then."""
+
+_UNPROVED = {
+    **dict.fromkeys(
+        ("InstanceNormalization", "LayerNormalization", "GroupNormalization", "MeanVarianceNormalization"),
+        "it divides by the input's own deviation, so no useful bound is known; batch normalisation has one",
+    ),
+    **dict.fromkeys(("Loop", "If", "Scan"), "what is computed depends on the values; export one branch"),
+}
+"""What is to be said of operations besides that they are not known."""
+
+
+def _original(name: str) -> str:
+    return f", {name.removesuffix('.onnx').removesuffix('.int8')}.onnx" if ".int8" in name else ""
+
+
+def _computed(
+    proto: onnx.NodeProto, constants: Mapping[str, Array], versions: Mapping[str, int]
+) -> Mapping[str, Array]:
+    """What a node makes of constants alone, such as weights that are normalised in the graph."""
+    from onnx.reference import ReferenceEvaluator
+
+    if proto.op_type.startswith(("Random", "Bernoulli", "Multinomial")):
+        raise _Unknown("a random number; there is no one network to speak of")
+    try:
+        node = ReferenceEvaluator(proto, opsets=dict(versions))
+        found = node.run(None, {i: constants[i] for i in proto.input if i})
+    except Exception as error:  # whatever is in the file
+        raise _Unknown(f"constants that cannot be computed, {type(error).__name__}") from None
+    return {o: np.asarray(v) for o, v in zip(proto.output, found, strict=True) if o}
+
+
 def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
     found = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
     return {k: v.decode() if isinstance(v, bytes) else v for k, v in found.items()}
 
 
 def _read_node(
-    proto: onnx.NodeProto, values: Mapping[str, int], constants: Mapping[str, Array], nodes: Sequence[Node]
+    proto: onnx.NodeProto,
+    values: Mapping[str, int],
+    constants: Mapping[str, Array],
+    nodes: Sequence[Node],
+    version: int,
 ) -> Node:
     op, a = proto.op_type, _attributes(proto)
     flowing = tuple(values[i] for i in proto.input if i in values)
     fixed = [constants.get(i) for i in proto.input]
     if any(i and i not in values and i not in constants for i in proto.input):
         raise _Unknown("an input that nothing computes")
+    if op in ("BatchNormalization", "Dropout"):
+        _check_mode(op, a, fixed, len([o for o in proto.output if o]), version)
     if len(flowing) > 1:
         return _read_join(op, a, flowing, nodes)
-    if not flowing:
-        raise _Unknown("computes a constant")
     if proto.domain == DOMAIN:
         reader: Any = _OWN.get(op.rsplit("_", 1)[0])
     elif proto.domain in ("", "ai.onnx"):
@@ -228,7 +280,7 @@ def _read_node(
     else:
         reader = None
     if reader is None:
-        raise _Unknown(f"no such operator in domain {proto.domain or 'ai.onnx'!r}")
+        raise _Unknown(_UNPROVED.get(op) or f"no such operator in domain {proto.domain or 'ai.onnx'!r}")
     if op in ("Conv", "MaxPool", "AveragePool", "LpPool", "ConvTranspose"):
         a["exact"] = proto.doc_string == "exact"
     if op == "Slice" and proto.doc_string.startswith("of "):
@@ -248,7 +300,21 @@ def _read_join(op: str, a: Mapping[str, Any], flowing: tuple[int, ...], nodes: S
         for x, s in (flowing, flowing[::-1]):
             if s and nodes[s - 1] == Node((x,), sigmoid):
                 return Node((x,), Swish())
-    raise _Unknown("several inputs joined by something other than sum and concatenation")
+    if op in ("Conv", "ConvTranspose", "Gemm", "BatchNormalization", "PRelu"):
+        raise _Unknown("weights that are computed from the picture; such a product has no Lipschitz constant")
+    if op in ("Mul", "MatMul"):
+        raise _Unknown("a product of two values that both depend on the picture; it has no Lipschitz constant")
+    raise _Unknown(_UNPROVED.get(op) or "several inputs joined by something other than sum and concatenation")
+
+
+def _check_mode(op: str, a: Mapping[str, Any], c: Sequence[Any], outputs: int, version: int) -> None:
+    """Refuse what normalises by the batch's own statistics, or drops at random."""
+    # before opset 7 the default was training; before 14 a batch norm in training told its statistics, too
+    training = a.get("training_mode") or (version < 7 and not a.get("is_test"))
+    if op == "BatchNormalization" and (training or outputs > 1):
+        raise _Unknown("in training mode it divides by the batch's own deviation; export it in evaluation mode")
+    if op == "Dropout" and (training or (len(c) > 2 and c[2] is not None and bool(np.any(c[2])))):
+        raise _Unknown("in training mode it drops values at random; export it in evaluation mode")
 
 
 def _window(a: Mapping[str, Any]) -> dict[str, Any]:
@@ -350,7 +416,7 @@ def _pad(a: dict[str, Any], c: list[Any]) -> Operator:
     ]
     if not amounts or len(amounts) != 8 or any(amounts[i] for i in (0, 1, 4, 5)) or min(amounts) < 0:
         raise _Unknown("padding of other axes than rows and columns")
-    if len(c) > 2 and c[2] is not None and c[2].any():
+    if a.get("value") or (len(c) > 2 and c[2] is not None and c[2].any()):
         raise _Unknown("padding with a number other than zero")
     _, _, top, left, _, _, bottom, right = amounts
     return Pad(((top, bottom), (left, right)), border)  # type: ignore[arg-type]
@@ -398,6 +464,8 @@ def _depth_to_space(a: dict[str, Any], c: list[Any]) -> Operator:
 def _shrink(a: dict[str, Any], c: list[Any]) -> Operator:
     if a.get("lambd", 0.5) != a.get("bias", 0.0):
         raise _Unknown("shrinkage that is not soft")
+    if a.get("lambd", 0.5) < 0:
+        raise _Unknown("shrinkage by a negative threshold, which is not continuous")
     return SoftShrink(_short(a["lambd"]))
 
 

@@ -279,7 +279,10 @@ class Operator:
         """
 
         def ask(part: Operator) -> Bound:
-            return (rule(part) if rule else None) or part._lipschitz(ask)
+            found = (rule(part) if rule else None) or part._lipschitz(ask)
+            if found.kind == "unknown" or math.isfinite(found.value):
+                return found
+            return unknown(f"{part!r} has weights that are infinite, no numbers, or too large")
 
         return ask(self)
 
@@ -505,7 +508,7 @@ class Compose(_Combination):
     def _lipschitz(self, ask: Ask) -> Bound:
         # L(g f) <= L(g) L(f), with equality only by luck (unless all but one are multiples of isometries)
         bounds = [ask(part) for part in self.parts]
-        return _combine(bounds, math.prod(b.value for b in bounds), "product of its parts")
+        return combined(bounds, lambda values: rounded_up(math.prod(values)), "product of its parts")
 
     def _input_channels(self, wanted: int | None) -> int | None:
         for part in reversed(self.parts):
@@ -583,7 +586,7 @@ class Sum(_Parallel):
     def _lipschitz(self, ask: Ask) -> Bound:
         # triangle inequality: L(sum a_i f_i) <= sum abs(a_i) L(f_i)
         bounds = [ask(part) for part in self.parts]
-        return _combine(bounds, sum(b.value for b in bounds), "sum of its parts")
+        return combined(bounds, lambda values: rounded_up(sum(values)), "sum of its parts")
 
     def __repr__(self) -> str:
         return f"({' + '.join(map(repr, self.parts))})"
@@ -617,8 +620,9 @@ class Stack(_Parallel):
     def _lipschitz(self, ask: Ask) -> Bound:
         # ||(f x, g x)||^2 = ||f x||^2 + ||g x||^2: the root of the sum of squares
         bounds = [ask(part) for part in self.parts]
-        value = math.hypot(*(b.value for b in bounds))
-        return _combine(bounds, value, "root of the sum of squares of its parts")
+        return combined(
+            bounds, lambda values: root(sum(v * v for v in values)), "root of the sum of squares of its parts"
+        )
 
     def __repr__(self) -> str:
         return f"stack({', '.join(map(repr, self.parts))})"
@@ -657,5 +661,36 @@ def _terms(operator: Operator) -> tuple[Operator, ...]:
     return operator.parts if isinstance(operator, Sum) else (operator,)
 
 
-def _combine(bounds: Sequence[Bound], value: float, law: str) -> Bound:
-    return next((bound for bound in bounds if bound.kind == "unknown"), Bound(float(value), "upper", law))
+# -- bounds in floating point --------------------------------------------------------------------------------
+
+
+def combined(bounds: Sequence[Bound], value: Callable[[list[Fraction]], float], law: str) -> Bound:
+    """What `law` makes of `bounds`: unknown if one of them is; `value` is given exact numbers and rounds up."""
+    for bound in bounds:
+        if bound.kind == "unknown" or not math.isfinite(bound.value):
+            return bound if bound.kind == "unknown" else unknown(f"{law}, one of which has no finite bound")
+    found = value([Fraction(float(b.value)) for b in bounds])
+    return Bound(found, "upper", law)
+
+
+def rounded_up(value: Fraction | int) -> float:
+    """The smallest float that is not below `value`.
+
+    >>> rounded_up(Fraction(1, 10)) >= Fraction(1, 10) > 0.1 - 1e-16
+    True
+    """
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return math.inf
+    return nearest if nearest >= value else math.nextafter(nearest, math.inf)
+
+
+def root(value: Fraction | int) -> float:
+    """A float that is not below the root of `value`, and no more than a rounding error above it.
+
+    >>> root(9), Fraction(root(2)) ** 2 > 2
+    (3.0, True)
+    """
+    found = math.sqrt(rounded_up(value))
+    return found if math.isinf(found) or Fraction(found) ** 2 >= value else math.nextafter(found, math.inf)

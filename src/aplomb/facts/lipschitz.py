@@ -20,18 +20,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from aplomb.arrays import Array
-from aplomb.facts.spectrum import convolution_norm, matrix_norm
+from aplomb.facts.spectrum import U, convolution_norm, matrix_norm
 from aplomb.layers.activation import Pointwise
 from aplomb.layers.conv import Conv
 from aplomb.layers.dense import Dense
 from aplomb.layers.norm import BatchNorm, Dropout
 from aplomb.layers.pad import NO_PADS, Crop, Pad, Pads
 from aplomb.layers.pool import AveragePool
-from aplomb.operator import Bound, Compose, Identity, Linearity, Operator, Scaling, Sum, chain
+from aplomb.operator import Bound, Compose, Identity, Linearity, Operator, Scaling, Sum, chain, combined, rounded_up
 
 __all__ = ["tight"]
 
@@ -68,6 +69,10 @@ def tight(operator: Operator) -> Bound | None:
     return None
 
 
+def _added(a: float, b: float) -> float:
+    return rounded_up(Fraction(a) + Fraction(b)) if math.isfinite(a) and math.isfinite(b) else math.inf
+
+
 def _smaller(operator: Operator, value: float, reason: str) -> Bound:
     """The bound by structure where it is no larger, as for an average or a sum of copies."""
     law = operator.lipschitz()
@@ -88,13 +93,17 @@ def _norm(layer: Operator) -> float:
 
 @dataclass(frozen=True)
 class _Kernel:
-    """y[n] = sum_k h[k] x[s n + k - p]: `taps` (N2, N1, kh, kw), or (1, 1, kh, kw) for `each` channel alike."""
+    """y[n] = sum_k h[k] x[s n + k - p]: `taps` (N2, N1, kh, kw), or (1, 1, kh, kw) for `each` channel alike.
+
+    `error` bounds the norm of what the taps are off by, where they were computed.
+    """
 
     taps: Array
     pads: Pads = NO_PADS
     stride: tuple[int, int] = (1, 1)
     each: bool = False
     circular: bool = False
+    error: float = 0.0
 
     @property
     def plain(self) -> bool:
@@ -108,10 +117,21 @@ class _Kernel:
 
     def norm(self) -> float | None:
         if not self.circular:
-            return convolution_norm(self.taps, self.stride)
+            return _added(convolution_norm(self.taps, self.stride), self.error)
         # rows of a circulant; with a stride the whole one, since sizes need not be multiples of it
         fits = all(a + b <= k - 1 for (a, b), k in zip(self.pads, self.taps.shape[2:], strict=True))
-        return convolution_norm(self.taps) if fits else None
+        return _added(convolution_norm(self.taps), self.error) if fits else None
+
+    @property
+    def size(self) -> float:
+        """Bound of the norm with the absolute values of the taps, by Schur's test: what rounding errors refer to."""
+        absolute = np.abs(self.taps)
+        return float(np.sqrt(absolute.sum((1, 2, 3)).max() * absolute.sum((0, 2, 3)).max())) * (1 + 1e-9)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it only moves values, so that what is composed with it is not rounded."""
+        return self.each and np.count_nonzero(self.taps) == 1 and abs(self.taps.sum()) == 1
 
     def spread(self, channels: int) -> Array:
         return np.einsum("oi,abyx->oiyx", np.eye(channels), self.taps) if self.each else self.taps
@@ -186,7 +206,10 @@ def _after(second: _Kernel | None, first: _Kernel | None) -> _Kernel | None:
     for i in range(h2):
         for j in range(w2):
             taps[:, :, i : i + h1, j : j + w1] += np.einsum("om,miyx->oiyx", a[:, :, i, j], b)
-    return _Kernel(taps, pads, second.stride, each, first.circular or second.circular)
+    error = first.error * (second.size + second.error) + second.error * first.size
+    if not (first.moves or second.moves):
+        error += (a.shape[1] * h2 * w2 + 2) * 2 * U * first.size * second.size
+    return _Kernel(taps, pads, second.stride, each, first.circular or second.circular, error * (1 + 1e-9))
 
 
 def _plus(a: _Kernel | None, b: _Kernel | None) -> _Kernel | None:
@@ -214,7 +237,8 @@ def _plus(a: _Kernel | None, b: _Kernel | None) -> _Kernel | None:
     pads = tuple(
         (n, r - n + sum(p) - (k - 1)) for n, r, p, k in zip(before, reach, a.pads, a.taps.shape[2:], strict=True)
     )
-    return _Kernel(total, pads, each=each, circular=circular) if min(map(min, pads)) >= 0 else None  # type: ignore[arg-type]
+    error = (a.error + b.error + 2 * U * (a.size + b.size)) * (1 + 1e-9)
+    return _Kernel(total, pads, each=each, circular=circular, error=error) if min(map(min, pads)) >= 0 else None  # type: ignore[arg-type]
 
 
 # -- chains and sums with nonlinearities --------------------------------------------------------------------------
@@ -235,8 +259,7 @@ def _runs(operator: Compose) -> Bound | None:
     if len(runs) in (1, len(operator.parts)):
         return None
     bounds = [chain(*run).lipschitz(tight) for run in runs]
-    unproved = next((b for b in bounds if b.kind == "unknown"), None)
-    return unproved or Bound(math.prod(b.value for b in bounds), "upper", "product, linear runs as one kernel")
+    return combined(bounds, lambda values: rounded_up(math.prod(values)), "product, linear runs as one kernel")
 
 
 def _parts_around(term: Operator) -> tuple[Operator, Pointwise, Operator] | None:
@@ -263,14 +286,21 @@ def _slopes(operator: Sum) -> Bound | None:
     if (found := _split(operator)) is None:
         return None
     straight, (first, phi, second) = found
-    low, high = phi.slopes
-    c, r = (low + high) / 2, (high - low) / 2
-    through = _after(_kernel(second), _kernel(first))
-    middle = _plus(straight, None if through is None else replace(through, taps=c * through.taps))
+    c, r = _middle(phi.slopes)
+    by_c = _Kernel(np.full((1, 1, 1, 1), c), each=True)
+    middle = _plus(straight, _after(by_c, _after(_kernel(second), _kernel(first))))
     if middle is None or (norm := middle.norm()) is None:
         return None
-    value = norm + r * first.lipschitz(tight).value * second.lipschitz(tight).value
-    return _smaller(operator, value, "by the slopes of its activation")
+    bounds = [Bound(norm, "upper"), Bound(r, "upper"), first.lipschitz(tight), second.lipschitz(tight)]
+    total = combined(bounds, lambda v: rounded_up(v[0] + v[1] * v[2] * v[3]), "by the slopes of its activation")
+    return _smaller(operator, total.value, total.reason)
+
+
+def _middle(slopes: tuple[float, float]) -> tuple[float, float]:
+    """C and r with both slopes in c - r .. c + r."""
+    low, high = slopes
+    c = low / 2 + high / 2
+    return c, max(rounded_up(Fraction(high) - Fraction(c)), rounded_up(Fraction(c) - Fraction(low)))
 
 
 def _step(operator: Sum) -> Bound | None:
@@ -299,7 +329,9 @@ def _step(operator: Sum) -> Bound | None:
     here = float(straight.taps.item())
     ends = here - t * max(high, 0.0) * size**2, here - t * min(low, 0.0) * size**2
     value = max(map(abs, ends)) + rest * max(abs(low), abs(high))
-    return _smaller(operator, math.nextafter(value, math.inf) if rest else value, "a gradient step: symmetric Jacobian")
+    # the factor in front is exact; anything else was computed, in a few operations
+    exact = value == abs(here)
+    return _smaller(operator, value if exact else value * (1 + 16 * U), "a gradient step: symmetric Jacobian")
 
 
 def _without_frame(first: Operator, second: Operator) -> tuple[Operator, Operator, float]:

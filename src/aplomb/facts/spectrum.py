@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -41,13 +42,16 @@ MEMORY = 2**22
 def convolution_norm(kernel: Array, stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)) -> float:
     """Upper bound of the norm of the convolution by `kernel` (N2, N1, kh, kw), for pictures of every size.
 
-    It holds for zero padding and for circular borders, and for the transposed convolution.
+    It holds for zero padding and for circular borders, and for the transposed convolution. Infinite if a weight is
+    infinite or no number.
 
     >>> mean = np.full((1, 1, 3, 3), 1 / 9)
     >>> 1 <= convolution_norm(mean) < 1.005
     True
     """
     kernel = np.ascontiguousarray(kernel, np.float64)
+    if not np.isfinite(kernel).all():
+        return math.inf
     key = hashlib.sha256(kernel).digest() + repr((kernel.shape, stride, dilation)).encode()
     if key not in _KNOWN:
         _KNOWN[key] = _convolution_norm(kernel, stride, dilation)
@@ -64,10 +68,18 @@ def _convolution_norm(kernel: Array, stride: tuple[int, int], dilation: tuple[in
     kernel = kernel[:, :, used[0][0] : used[0][-1] + 1, used[1][0] : used[1][-1] + 1]
     # the smaller side is that of the Gram matrix
     kernel = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.transpose(1, 0, 2, 3)
+    # a power of two, so that no rounding comes in, and squares neither overflow nor vanish
+    scale = math.ldexp(1.0, math.frexp(float(np.abs(kernel).max()))[1] - 1)
+    kernel = kernel / scale
     sizes = _sizes(kernel)
-    on_grid = _largest(kernel, sizes)
-    gap = math.prod(math.cos(math.pi * (k - 1) / (2 * n)) for k, n in zip(kernel.shape[2:], sizes, strict=True))
-    return math.nextafter(on_grid / (gap * (1 - 16 * U)), math.inf)
+    covered = _largest(kernel, sizes) / (_cosines(kernel.shape[2:], sizes) * (1 - 16 * U))
+    return math.nextafter(covered * scale, math.inf)
+
+
+def _cosines(taps: Sequence[int], sizes: Sequence[int]) -> float:
+    """Share of the supremum that the largest value on a grid of `sizes` frequencies has at least, rounded down."""
+    whole = math.prod(math.cos(math.pi * (k - 1) / (2 * n)) for k, n in zip(taps, sizes, strict=True))
+    return whole * (1 - 4 * sum(taps) * U)  # near pi / 2, a cosine loses as many units as there are taps
 
 
 def matrix_norm(matrix: Array) -> float:
@@ -120,15 +132,7 @@ def _largest(kernel: Array, sizes: list[int]) -> float:
         return (waves.astype(kind) @ taps.astype(kind)).reshape(-1, n2, n1)
 
     def cheap(some: Array) -> Array:
-        """||G^8||_F^(1/8), in single precision: at least the largest eigenvalue of G = W W*, within N^(1/16) of it."""
-        w = symbol(some, np.complex64)
-        scale = np.maximum(np.square(np.abs(w)).sum((1, 2)), np.finfo(np.float32).tiny)
-        power = (w @ w.conj().transpose(0, 2, 1)) / scale[:, None, None]
-        for _ in range(3):
-            power = power @ power
-        # rounded products of N1 and N terms, relative to eigenvalues that are at least 1 / N of the trace
-        above = scale * np.linalg.norm(power, axis=(1, 2)) ** 0.125 * (1 + 4 * U_SINGLE * n2 * (n1 + n2))
-        return (np.sqrt(above.astype(np.float64)) + wave_error(U_SINGLE)) ** 2
+        return (np.sqrt(_eigenvalue_above(symbol(some, np.complex64))) + wave_error(U_SINGLE)) ** 2
 
     def exact(some: Array) -> tuple[float, float]:
         """Largest eigenvalue of any of W W*, and the largest trace."""
@@ -153,6 +157,21 @@ def _largest(kernel: Array, sizes: list[int]) -> float:
     # what was left out is below `best`; products of N1 terms and eigenvalues of N x N matrices have these errors
     rest = (2 * n1 + 16 * n2 + 8) * 2 * U * trace
     return math.sqrt(best + rest) + wave_error(U)
+
+
+def _eigenvalue_above(w: Array) -> Array:
+    """Gram iteration, ||G^8||_F^(1/8): at least the largest eigenvalue of G = W W*, within N^(1/16) of it.
+
+    In single precision, with its rounding errors; it only rules frequencies out.
+    """
+    n2, n1 = w.shape[1:]
+    scale = np.maximum(np.square(np.abs(w)).sum((1, 2)), np.finfo(np.float32).tiny)
+    power = (w @ w.conj().transpose(0, 2, 1)) / scale[:, None, None]
+    for _ in range(3):
+        power = power @ power
+    # rounded products of N1 and N terms, relative to eigenvalues that are at least 1 / N of the trace
+    above = scale * np.linalg.norm(power, axis=(1, 2)) ** 0.125 * (1 + 4 * U_SINGLE * n2 * (n1 + n2))
+    return above.astype(np.float64)
 
 
 def _waves(n: int, taps: int) -> Array:

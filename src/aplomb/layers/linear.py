@@ -12,7 +12,7 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape, like
 from aplomb.errors import ShapeError
-from aplomb.operator import EVERYWHERE, Ask, Bound, Grid, Interval, Linearity, Operator
+from aplomb.operator import EVERYWHERE, Ask, Bound, Grid, Interval, Linearity, Operator, root
 
 
 class LinearLeaf(Operator):
@@ -111,4 +111,4 @@ class SumGroups(LinearLeaf):
         return SumGroups(self.size, not self.transposed)
 
     def _lipschitz(self, ask: Ask) -> Bound:
-        return Bound(self.size**0.5, "exact", "root of the number of channels that meet")
+        return Bound(root(self.size), "exact", "root of the number of channels that meet")

@@ -11,7 +11,7 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.linear import LinearLeaf
-from aplomb.operator import Ask, Bound, GraphWriter, Interval, Operator
+from aplomb.operator import Ask, Bound, GraphWriter, Interval, Operator, root
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 """((top, bottom), (left, right)) in pixels."""
@@ -83,7 +83,7 @@ class Pad(LinearLeaf):
                 most *= 1 + a + b  # a single pixel is both edges; with two or more, 1 + max(a, b) would do
             else:
                 most *= 1 + (a > 0) + (b > 0)
-        return Bound(math.sqrt(most), "upper", "root of the largest number of copies of a pixel")
+        return Bound(root(most), "upper", "root of the largest number of copies of a pixel")
 
     def __repr__(self) -> str:
         return f"pad({self.pads}, {self.border!r})"

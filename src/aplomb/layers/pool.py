@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.conv import Conv, Pair, pair
 from aplomb.layers.linear import Multiply, SumGroups
 from aplomb.layers.pad import NO_PADS, Pads, as_pads
-from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain
+from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain, root
 
 Stride = int | Pair | None
 """Distance of windows; None stands for their size."""
@@ -65,7 +66,7 @@ class _Window(Operator):
     def grid(self, axis: int = 0) -> Grid:
         return self._lattice().grid(axis)
 
-    def _overlap(self) -> float:
+    def _overlap(self) -> int:
         """Most windows that one pixel lies in."""
         return math.prod(math.ceil(k / s) for k, s in zip(self.size, self.stride, strict=True))
 
@@ -105,7 +106,7 @@ class MaxPool(_Window):
     def _lipschitz(self, ask: Ask) -> Bound:
         # Each output moves by at most the largest move in its window, and a pixel is the largest in at most
         # as many windows as it lies in; attained by a picture that is flat but for such a pixel.
-        return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
+        return Bound(root(self._overlap()), "upper", "root of the number of windows on a pixel")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -142,9 +143,11 @@ class AveragePool(_Window):
         return self._depthwise(1 / math.prod(self.size), x.shape[1])._derivative(x)
 
     def _lipschitz(self, ask: Ask) -> Bound:
+        # Schur's test: the weights of a window sum to 1, those of a pixel to its windows / pixels of a window
+        value = root(Fraction(self._overlap(), math.prod(self.size)))
         if self.size == self.stride:
-            return Bound(1 / math.sqrt(math.prod(self.size)), "exact", "disjoint windows: 1 / sqrt(pixels)")
-        return ask(self._lattice())
+            return Bound(value, "exact", "disjoint windows: 1 / sqrt(pixels)")
+        return Bound(value, "upper", "Schur's test: root of the windows on a pixel / pixels of a window")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -174,7 +177,7 @@ class L2Pool(_Window):
 
     def _lipschitz(self, ask: Ask) -> Bound:
         # inverse triangle inequality in each window, and each pixel counts in as many windows as it lies in
-        return Bound(math.sqrt(self._overlap()), "upper", "root of the number of windows on a pixel")
+        return Bound(root(self._overlap()), "upper", "root of the number of windows on a pixel")
 
 
 def _checked(size: int | Pair, stride: Stride, padding: int | Pads, exact: bool) -> tuple[Pair, Pair, Pads, bool]:
