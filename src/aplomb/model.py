@@ -64,6 +64,16 @@ class Card:
     format: int = FORMAT
     hash: str = ""
 
+    def covers(self, sigma: float) -> bool:
+        """Whether it was trained for noise of that level, but for rounding (1 %); always, if no range is stated.
+
+        >>> card = Card(noise_range=(0.0, 0.2))
+        >>> card.covers(0.1), card.covers(0.201), card.covers(0.21)
+        (True, True, False)
+        """
+        low, high = self.noise_range or (0.0, math.inf)
+        return 0.99 * low <= sigma <= 1.01 * high
+
     def markdown(self) -> str:
         """The card for people.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aplomb.errors import AplombError, BadInput
-from aplomb.model import Model, load, shipped
+from aplomb.model import Card, Model, load, shipped
 
 __all__ = ["Answer", "Image", "Method", "choose"]
 
@@ -37,26 +36,26 @@ class Answer:
 
 @dataclass(frozen=True)
 class Method:
-    """A denoiser with a name. `channels` are those that it is made for, or None if it takes any number."""
+    """A denoiser with a name."""
 
     name: str
     kind: Literal["classical", "network", "given"]
     run: Callable[[Image, float], Answer]
-    channels: int | None = None
-    levels: tuple[float, float] | None = None
-    """Lowest and highest noise level that it was made for, 0..1."""
+    card: Card | None = None
+    """Which channels and noise levels it is made for; None: any."""
     asked: bool = True
     """Whether it was named by the caller; one that was not is passed over where it does not fit."""
 
     def takes(self, channels: int, level: float) -> bool:
         """Whether it runs on such a picture: always if it was named.
 
-        >>> method = Method("net", "network", lambda image, sigma: Answer(image), 1, (0.0, 0.2), asked=False)
+        >>> card = Card(channels=1, noise_range=(0.0, 0.2))
+        >>> method = Method("net", "network", lambda image, sigma: Answer(image), card, asked=False)
         >>> method.takes(1, 0.1), method.takes(3, 0.1), method.takes(1, 0.3)
         (True, False, False)
         """
-        low, high = self.levels or (0.0, math.inf)
-        return self.asked or (self.channels in (None, channels) and 0.99 * low <= level <= 1.01 * high)
+        fits = self.card is None or (self.card.channels == channels and self.card.covers(level))
+        return self.asked or fits
 
 
 def choose(
@@ -136,10 +135,7 @@ def _network(model: Model, asked: bool, engine: dict[str, Any]) -> Method:
         result = denoise(image, sigma, model, **engine)
         return Answer(result.image, result.seconds, f"{result.engine} {result.precision}", result.notes)
 
-    card = model.card
-    if card is None:
-        return Method(model.name, "network", run, asked=asked)
-    return Method(model.name, "network", run, card.channels, card.noise_range, asked)
+    return Method(model.name, "network", run, model.card, asked)
 
 
 def _function(denoiser: Denoiser, name: str, kind: Literal["classical", "given"]) -> Method:

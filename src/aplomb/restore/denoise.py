@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from aplomb.errors import BadInput, ModelError, ShapeError
 from aplomb.io import Picture, from_float, to_float
 from aplomb.model import Model, load, shipped
+from aplomb.restore import guard
 from aplomb.runtime.engines import Engine, EngineName, Precision, open_engine
 from aplomb.runtime.tiles import apply, free_memory, plan
 
@@ -89,8 +90,8 @@ def denoise(
     """
     planes, origin = to_float(image)
     chosen = _choose(model, planes.shape[1])
-    notes: list[str] = []
     levels = _levels(planes, sigma)
+    notes = guard.notes(planes, levels, chosen, origin.dtype)
     card = chosen.card
     takes_level = bool(card and card.noise_map)
     used = levels
@@ -98,13 +99,6 @@ def denoise(
         low, high = card.noise_range
         # told less noise than there is, a network leaves the rest; one that scales with its input is told the truth
         used = np.clip(levels, low, high) if takes_level and not card.homogeneous else levels
-        for level, beyond, end in (
-            (levels.max(), "above", high if levels.max() > high * 1.01 else None),
-            (levels.min(), "below", low if levels.min() < low * 0.99 else None),
-        ):
-            if end is not None:
-                trained = f"what {chosen.name} was trained for ({255 * end:.0f} of 255)"
-                notes.append(f"noise level {255 * level:.1f} is {beyond} {trained}")
     if card is None:
         notes.append(f"{chosen.name} has no Aplomb card: its range, task and noise level are not known")
     elif card.task != "denoise":

@@ -167,8 +167,7 @@ def precision_loss(
     clean = [_planes(p, card)[:1] for p in pictures]
     if not clean:
         raise BadInput(f"the loss of {source.name} in {precision} is measured on pictures; found none")
-    low, high = card.noise_range or (0.0, math.inf)
-    wanted = [s for s in levels if low * 0.999 <= s <= high * 1.001] or [high]
+    wanted = [s for s in levels if card.covers(s)] or [(card.noise_range or LEVELS)[-1]]
     runners = [open_engine(source, engine, p) for p in ("f32", precision)]
     losses = {}
     for sigma in wanted:
