@@ -45,7 +45,7 @@ def crops(data: Path, channels: int, side: int, each: int, quick: bool) -> list[
 def intervals(report: Report, name: str, clean: list[Values], sigma: int, seed: int, kind: str, known: bool) -> None:
     off, widths, held, refused = [], [], [], 0
     for index, x in enumerate(clean):
-        y: Any = noisy(x, sigma / 255, seed, index)
+        y: Any = noisy(x, sigma / 255, seed, index, sigma)
         result = aplomb.denoise(eight_bit(y) if kind == "8 bit" else y, sigma / 255 if known else None)
         image = result.image / np.float32(255) if kind == "8 bit" else result.image
         truth = aplomb.psnr(image, x)
@@ -89,7 +89,7 @@ def maps(report: Report, name: str, clean: list[Values], sigma: int, seed: int, 
     rows: dict[str, list[list[float]]] = {}
     for index, x in enumerate(clean):
         planes = x[None, None] if x.ndim == 2 else np.ascontiguousarray(x.transpose(2, 0, 1))[None]
-        y = noisy(planes, sigma / 255, seed, index)
+        y = noisy(planes, sigma / 255, seed, index, sigma)
         true = ((run(y, sigma / 255) - planes) ** 2)[0].mean(axis=0)
         for way, found in ways(y, sigma / 255, run).items():
             # each on the same scale where SURE did not set it, so that only the shape is compared

@@ -101,10 +101,12 @@ def test_it_is_refused_where_it_means_nothing() -> None:
     flat = estimate_error(rng.normal(0.5, 0.1, (64, 64)), lambda y: np.full_like(y, 0.5), 0.1)
     assert flat.psnr is None
     assert "chance" in flat.reason
-    shift = 0.0325  # an error that is between two and four of its standard errors
+    shift = 0.0325  # an error that is between two and six of its standard errors
     wide = estimate_error(rng.normal(0.5, 0.1, (40, 40)), lambda y: np.full_like(y, 0.5 + shift), 0.1)
     assert wide.psnr is None
-    assert "dB wide" in wide.reason
+    assert "wide" in wide.reason
+    less = estimate_error(rng.normal(0.5, 0.1, (64, 64)), lambda y: GaussianFilter()(y, 0.1), 0.2)
+    assert "less noise" in less.reason
     none = estimate_error(np.full((64, 64), 0.5), shrink(0.5), 0.0)
     assert "no noise" in none.reason
 

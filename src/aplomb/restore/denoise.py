@@ -150,7 +150,7 @@ def denoise(
     network, extra = _checked(runner, chosen), used.astype(np.float32)[:, None]
 
     def run(x: NDArray[np.float32], extra: NDArray[np.float32], progress: Any = None) -> NDArray[np.float32]:
-        layout = plan(x.shape, halo=halo, multiple=multiple, values_per_pixel=values, memory=room)  # type: ignore[arg-type]
+        layout = plan(x.shape, halo=halo, multiple=multiple, values_per_pixel=values, memory=room)
         return apply(network, x, layout, extra=extra if takes_level else None, progress=progress)
 
     start = time.perf_counter()

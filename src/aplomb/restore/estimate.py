@@ -30,14 +30,15 @@ STEP = 0.02
 """Length of the push in standard deviations of the noise. A longer one is noise in itself, which a denoiser answers to:
 with 0.1 the estimate is up to 14 % too large, with 0.03 up to 1 %; rounding in float32 asks for more than 0.001."""
 
-WIDEST = 6.0
-"""Decibels between the ends of an interval above which it is refused: the error is then not known within a factor of
-two to either side, which is what lies between a good denoiser and a poor one."""
+WIDEST = 5.0
+"""Decibels between the ends of an interval above which it is refused: the error is then not known within 2.5 dB, which
+is more than what lies between a good denoiser and a poor one. It is the width to be expected for an error of `ideal`:
+if that of the interval decided, those would be let through whose estimate is too large by chance."""
 
 FEWEST = 1024
 """Values below which the law of large numbers, on which the interval rests, is not to be relied on."""
 
-CLIPPING = 0.1
+CLIPPING = 0.15
 """Share of what clipping changes in the estimate that is taken for its standard error: restored pictures stand for the
 clean ones there. Measured on 8-bit pictures (``benchmarks/error_estimate.py``)."""
 
@@ -128,6 +129,8 @@ class ErrorEstimate:
     """Of `mse`: from the noise, the probe, the noise level where that is estimated, and clipping."""
     noise: float
     """Mean squared error of the noisy picture itself."""
+    ideal: float
+    """What `mse` would be of the best of all denoisers, E[x | y], if this were it: mean of w times derivative."""
     psnr: float | None = None
     """In decibels, for a peak of 1; None where the interval is refused."""
     interval: tuple[float, float] | None = None
@@ -257,13 +260,14 @@ def judge(
     total = w + 0.0
     known = (y - f) ** 2 - seen + 2 * p * q
     clipped = level.clipped(f)
+    shift = np.zeros(1)
     plain = float(known.mean())
     if clipped is not None:
         left, shift = clipped
         known = (y - f) ** 2 - left * seen + 2 * left * p * q + shift**2
         w, total = left * w, left * w + shift**2
         p, q = np.sqrt(left) * p, np.sqrt(left) * q
-    mse = float(known.mean())
+    mse, ideal = float(known.mean()), float(np.mean(p * q + shift**2))
     # E (SURE - error)^2 m^2 = sum of 4 w (y - f)^2 - 2 w^2, + 4 tr(W J W J) (Bellec and Zhang), where the trace is at
     # most the sum of w q^2 on the mean; a probe with random signs adds at most 8 (sum of w q^2 - sum of (w J_ii)^2)
     answer, diagonal = float(np.mean(w * q * q)), float(np.mean(p * q))
@@ -272,22 +276,27 @@ def judge(
     by_level = 2 * level.spread * abs(float(np.mean(w)) - 2 * diagonal)
     by_clipping = CLIPPING * abs(mse - plain)
     error = math.sqrt(own + by_level**2 + by_clipping**2)
-    return reported(mse, error, float(total.mean()), m)
+    return reported(mse, error, float(total.mean()), ideal, m)
 
 
-def reported(mse: float, error: float, noise: float, m: int) -> ErrorEstimate:
+def reported(mse: float, error: float, noise: float, ideal: float, m: int) -> ErrorEstimate:
     """With decibels and interval, or without and with the reason."""
     low, high = mse - NORMAL * error, mse + NORMAL * error
+    ratio = 10 ** (WIDEST / 10)
+    share = (ratio - 1) / (ratio + 1)  # of the middle, to either side, in an interval of that width
     reason = ""
     if noise == 0:
         reason = "no noise was found, and without noise there is nothing to judge by"
     elif m < FEWEST:
         reason = f"it has only {m} values, and {FEWEST} are needed"
+    elif high < 0:
+        reason = "there is less noise in the picture than sigma says"
     elif low <= 0:
-        reason = "the estimated error does not differ from 0 by more than chance"
-    elif (width := 10 * math.log10(high / low)) > WIDEST:
-        reason = f"the 95 % interval would be {width:.1f} dB wide"
+        reason = "it does not differ from 0 by more than chance"
+    # the second condition: far above what chance makes of an error that is ideal
+    elif NORMAL * error > share * ideal and high > 2 * low:
+        reason = f"its 95 % interval would be more than {WIDEST:g} dB wide"
     if reason:
-        return ErrorEstimate(mse, error, noise, reason=reason)
+        return ErrorEstimate(mse, error, noise, ideal, reason=reason)
     psnr, worst, best = (-10 * math.log10(value) for value in (mse, high, low))
-    return ErrorEstimate(mse, error, noise, psnr, (worst, best))
+    return ErrorEstimate(mse, error, noise, ideal, psnr, (worst, best))

@@ -67,4 +67,4 @@ def expected_error(
     square = (1 - BASE) * local + BASE * mean
     if estimate.psnr is not None:
         square *= estimate.mse / mean
-    return np.sqrt(square).astype(np.float32)
+    return np.asarray(np.sqrt(square), np.float32)
