@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -306,3 +307,48 @@ def test_training_without_torch_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'aplomb[train]'" in done.stderr
+
+
+def test_tells_the_error_and_draws_where_it_is(run: Run) -> None:
+    io.write("noisy.png", noisy(12))
+    code, out, err = run("denoise", "noisy.png", "-o", "clean.png", "--sigma", "12", "--map", "trust.png")
+    assert code == 0, err
+    line = next(line for line in out.splitlines() if line.startswith("estimated error: "))
+    found = re.fullmatch(
+        r"estimated error: ([\d.]+) dB PSNR \(95 % interval ([\d.]+) to ([\d.]+)\), without a reference", line
+    )
+    assert found, line
+    middle, low, high = map(float, found.groups())
+    assert low < middle < high
+    assert low - 0.1 <= psnr(io.read("clean.png").array, photograph()) <= high + 0.1
+    drawn = io.read("trust.png").array
+    assert (drawn.shape, drawn.dtype, drawn.max()) == (photograph().shape, np.uint8, 255)
+    assert re.search(r"trust.png: error to be expected .* white [\d.]+ of 255", out)
+    code, out, _ = run("denoise", "noisy.png", "-o", "clean.png", "--sigma", "12", "--map", "trust.tif", "--no-error")
+    floats = io.read("trust.tif").array
+    assert floats.dtype == np.float32
+    np.testing.assert_allclose(floats / floats.max(), drawn / 255, atol=0.01)
+    code, out, _ = run("denoise", "noisy.png", "-o", "clean.png", "--sigma", "12", "--no-error")
+    assert "estimated error" not in out
+
+
+def test_a_map_that_cannot_be_written_is_refused_before_the_work(run: Run) -> None:
+    io.write("noisy.png", noisy(12))
+    io.write("stack.tif", np.stack([noisy(12)] * 2))
+    for words, asked in (
+        (("noisy.png", "-o", "clean.png", "--map", "clean.png"), "both go to"),
+        (("noisy.png", "-o", "clean.png", "--map", "none/trust.png"), "does not exist"),
+        (("stack.tif", "-o", "clean.tif", "--map", "trust.png"), "write .tif"),
+    ):
+        code, _, err = run("denoise", *words)
+        one_line(code, err, asked)
+        assert not Path("clean.png").exists()
+        assert not Path("clean.tif").exists()
+
+
+def test_never_worse_takes_a_classical_method_where_a_network_harms(run: Run) -> None:
+    freeze(residual(3, 8).initialise(3), Path("bad.onnx"), card=Card(name="bad", task="denoise", channels=1))
+    io.write("noisy.tif", (noisy(10) / 255).astype(np.float32))
+    command = ("denoise", "noisy.tif", "-o", "clean.tif", "--sigma", "10", "--model", "bad.onnx")
+    assert "do not use this result" in run(*command)[2]
+    assert "in the place of bad" in run(*command, "--never-worse")[2]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aplomb.model import Card, Model, freeze, load, shipped, thaw
     from aplomb.operator import Bound, Operator, chain, identity, stack
     from aplomb.restore.denoise import Result, denoise
+    from aplomb.restore.estimate import ErrorEstimate, estimate_error
     from aplomb.runtime.quantise import quantise
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOME = {
     "Card": "model",
     "Certificate": "certificate",
     "Comparison": "comparison",
+    "ErrorEstimate": "restore.estimate",
     "Model": "model",
     "Operator": "operator",
     "Result": "restore.denoise",
@@ -41,6 +43,7 @@ _HOME = {
     "chain": "operator",
     "compare": "comparison",
     "denoise": "restore.denoise",
+    "estimate_error": "restore.estimate",
     "freeze": "model",
     "identity": "operator",
     "load": "model",
@@ -61,6 +64,7 @@ __all__ = [
     "Card",
     "Certificate",
     "Comparison",
+    "ErrorEstimate",
     "Model",
     "Operator",
     "Result",
@@ -70,6 +74,7 @@ __all__ = [
     "chain",
     "compare",
     "denoise",
+    "estimate_error",
     "freeze",
     "identity",
     "load",

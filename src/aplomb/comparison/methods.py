@@ -132,7 +132,7 @@ def _network(model: Model, asked: bool, engine: dict[str, Any]) -> Method:
     def run(image: Image, sigma: float) -> Answer:
         from aplomb.restore import denoise
 
-        result = denoise(image, sigma, model, **engine)
+        result = denoise(image, sigma, model, error=False, **engine)
         return Answer(result.image, result.seconds, f"{result.engine} {result.precision}", result.notes)
 
     return Method(model.name, "network", run, model.card, asked)

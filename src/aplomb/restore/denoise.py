@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput, ModelError, ShapeError
-from aplomb.io import Picture, from_float, to_float
+from aplomb.io import Origin, Picture, from_float, to_float
 from aplomb.model import Model, load, shipped
 from aplomb.restore import guard
+from aplomb.restore.estimate import ErrorEstimate
+from aplomb.restore.verdict import examine
 from aplomb.runtime.engines import Engine, EngineName, Precision, open_engine
 from aplomb.runtime.tiles import apply, free_memory, plan
 
@@ -36,9 +38,27 @@ class Result:
     engine: str
     precision: str
     seconds: float
-    """Time in the network, without opening files or the engine."""
+    """Time in the network for the result alone, without opening files or the engine."""
     notes: tuple[str, ...] = ()
     """What a careful person would want to know: a level outside the training range, for one."""
+    errors: tuple[ErrorEstimate, ...] = ()
+    """The estimated error of each picture; empty if it was not asked for."""
+    instead: tuple[str, ...] = ()
+    """Of each picture, the method that took the place of the network (`never_worse`), or ""."""
+    error_map: NDArray[np.float32] | None = None
+    """Root mean square error to be expected at each pixel, range 0..1: (H, W), or as many as there are pictures."""
+
+    @property
+    def psnr_estimate(self) -> float | tuple[float | None, ...] | None:
+        """Estimated PSNR in dB, without a reference; one a picture for a stack; None where it is refused."""
+        found = tuple(error.psnr for error in self.errors)
+        return found if isinstance(self.sigma, tuple) else next(iter(found), None)
+
+    @property
+    def interval(self) -> tuple[float, float] | tuple[tuple[float, float] | None, ...] | None:
+        """The PSNRs in dB between which the true one lies in 95 of 100 cases; one pair a picture for a stack."""
+        found = tuple(error.interval for error in self.errors)
+        return found if isinstance(self.sigma, tuple) else next(iter(found), None)
 
 
 def denoise(
@@ -50,6 +70,9 @@ def denoise(
     precision: Precision = "f32",
     memory: float | None = None,
     threads: int | None = None,
+    error: bool = True,
+    error_map: bool = False,
+    never_worse: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Remove Gaussian noise from an image, or from each image of a stack.
@@ -69,6 +92,15 @@ def denoise(
         See `aplomb.runtime.engines.open_engine`.
     memory
         Bytes that the network may use beyond the image and the result; None: half of what is free.
+    error
+        Whether to estimate the error of the result, see `aplomb.estimate_error`. It takes another pass of the network,
+        on crops for pictures of more than 4 megapixels.
+    error_map
+        Whether to make the map of the error to be expected at each pixel, see `aplomb.restore.trust_map`; from a whole
+        pass whatever the size.
+    never_worse
+        Whether to give the result of a classical method (wavelets, non-local means), or the noisy picture, where its
+        estimated error is less than the network's. They take a second or two a megapixel.
     progress
         Called with the tiles done and the tiles in all.
 
@@ -108,17 +140,31 @@ def denoise(
         notes.append(_loss(chosen, precision))
     runner = open_engine(chosen, engine, precision, threads)
     halo, multiple, values = _facts(chosen)
-    layout = plan(
-        planes.shape,
-        halo=halo,
-        multiple=multiple,
-        values_per_pixel=values,
-        memory=free_memory() / 2 if memory is None else memory,
-    )
+    room = free_memory() / 2 if memory is None else memory
+    network, extra = _checked(runner, chosen), used.astype(np.float32)[:, None]
+
+    def run(x: NDArray[np.float32], extra: NDArray[np.float32], progress: Any = None) -> NDArray[np.float32]:
+        layout = plan(x.shape, halo=halo, multiple=multiple, values_per_pixel=values, memory=room)
+        return apply(network, x, layout, extra=extra if takes_level else None, progress=progress)
+
     start = time.perf_counter()
-    extra = used.astype(np.float32)[:, None] if takes_level else None
-    restored = apply(_checked(runner, chosen), planes, layout, extra=extra, progress=progress)
+    restored = run(planes, extra, progress)
     seconds = time.perf_counter() - start
+    verdict = None
+    if (error or error_map or never_worse) and restored.shape == planes.shape and origin.dtype.kind != "b":
+        verdict = examine(
+            planes,
+            restored,
+            lambda x, index: run(x, extra[index : index + 1]),
+            levels,
+            name=chosen.name,
+            estimated=sigma is None,
+            white=np.iinfo(origin.dtype).max if origin.dtype.kind == "u" else None,
+            error_map=error_map,
+            never_worse=never_worse,
+        )
+        restored = verdict.planes
+        notes += verdict.notes
     return Result(
         image=from_float(restored, origin),
         sigma=float(levels[0]) if len(levels) == 1 else tuple(map(float, levels)),
@@ -128,7 +174,17 @@ def denoise(
         precision=runner.precision,
         seconds=seconds,
         notes=tuple(notes),
+        errors=verdict.errors if verdict else (),
+        instead=verdict.instead if verdict else (),
+        error_map=_grey(verdict.error_map, origin) if verdict and verdict.error_map is not None else None,
     )
+
+
+def _grey(planes: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:
+    """Planes (N, 1, H, W) in the layout of the pictures, without colour."""
+    kept = [(n, axis) for n, axis in zip(origin.shape, origin.axes, strict=True) if axis != "S"]
+    shape, axes = tuple(n for n, _ in kept), "".join(axis for _, axis in kept)
+    return from_float(planes, Origin(np.dtype(np.float32), shape, axes))
 
 
 def _choose(model: str | Path | Model | None, channels: int) -> Model:
