@@ -23,11 +23,10 @@ from aplomb.facts.gain import gain_at
 from aplomb.facts.lipschitz import tight
 from aplomb.facts.rounding import rounding_error
 from aplomb.facts.table import fitting_shape
-from aplomb.layers import append_constant
 from aplomb.layers.conv import Conv
 from aplomb.layers.pad import NO_PADS, Pad
 from aplomb.model import Model, load
-from aplomb.operator import Bound, Operator, chain
+from aplomb.operator import Bound, Operator
 
 __all__ = ["Certificate", "Found", "Layer", "certify"]
 
@@ -256,11 +255,7 @@ def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operat
         operator, name = model, type(model).__name__
     else:
         model = model if isinstance(model, Model) else load(model)
-        operator, name = model.operator, model.name
-        if model.card is not None and model.card.noise_map:
-            low, high = model.card.noise_range or (0.0, 1.0)
-            level = float(np.clip(sigma, low, high))
-            operator = chain(append_constant(level), operator)
+        operator, name, level = model.told(sigma), model.name, model.level(sigma)
     digest = hashlib.sha256()
     for key, array in operator.weights().items():
         digest.update(f"{key}{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())

@@ -88,7 +88,7 @@ def denoise(
     True
     """
     planes, origin = to_float(image)
-    chosen = _choose(model, planes.shape[1])
+    chosen = choose(model, planes.shape[1])
     notes: list[str] = []
     levels = _levels(planes, sigma)
     card = chosen.card
@@ -137,7 +137,8 @@ def denoise(
     )
 
 
-def _choose(model: str | Path | Model | None, channels: int) -> Model:
+def choose(model: str | Path | Model | None, channels: int) -> Model:
+    """The model for pictures of so many channels: the usual one unless given. ModelError if it takes others."""
     if model is None:
         if channels not in USUAL:
             raise ModelError(f"no shipped network takes pictures with {channels} channels; give one with model=...")
