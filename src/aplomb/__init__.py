@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aplomb.certificate import Certificate, certify
     from aplomb.comparison import Comparison, compare
     from aplomb.errors import AplombError, BadInput, RunError
+    from aplomb.explanation import Explanation, explain
     from aplomb.facts.table import Table, table
     from aplomb.metrics import mse, psnr, ssim
     from aplomb.model import Card, Model, freeze, load, shipped, thaw
@@ -32,6 +33,7 @@ _HOME = {
     "Card": "model",
     "Certificate": "certificate",
     "Comparison": "comparison",
+    "Explanation": "explanation",
     "Model": "model",
     "Operator": "operator",
     "Result": "restore.denoise",
@@ -41,6 +43,7 @@ _HOME = {
     "chain": "operator",
     "compare": "comparison",
     "denoise": "restore.denoise",
+    "explain": "explanation",
     "freeze": "model",
     "identity": "operator",
     "load": "model",
@@ -61,6 +64,7 @@ __all__ = [
     "Card",
     "Certificate",
     "Comparison",
+    "Explanation",
     "Model",
     "Operator",
     "Result",
@@ -70,6 +74,7 @@ __all__ = [
     "chain",
     "compare",
     "denoise",
+    "explain",
     "freeze",
     "identity",
     "load",
