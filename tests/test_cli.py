@@ -17,9 +17,10 @@ from PIL import Image
 from aplomb import io, psnr
 from aplomb.classical import BASELINES
 from aplomb.cli import main
-from aplomb.layers import conv
+from aplomb.layers import conv, dense, flatten, relu
 from aplomb.model import Card, freeze
 from aplomb.nets import residual
+from aplomb.operator import chain
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -269,6 +270,63 @@ def test_inspect(run: Run) -> None:
     assert "32 x 48" in out
     one_line(*_ends(run("inspect", "my.onnx", "--size", "a")), "size")
     one_line(*_ends(run("inspect", "nothing")), "nothing")
+
+
+def test_inspect_covariance(run: Run) -> None:
+    freeze(residual(2, 4), "my.onnx")
+    code, out, _ = run("inspect", "my.onnx", "--covariance")
+    assert code == 0
+    assert "Covariant, as derived: shifts by multiples of 1 x 1 pixels" in out
+    code, out, _ = run("inspect", "my.onnx", "--covariance", "--json")
+    assert json.loads(out)[0]["holds"] is True
+
+
+def test_explain(run: Run) -> None:
+    io.write("a.png", noisy())
+    code, out, err = run("explain", "a.png", "--model", "residual-32", "-o", "out")
+    assert code == 0, err
+    assert "no pixel was given: this is the middle, row 80, column 100" in out
+    assert "residual-32 at row 80, column 100" in out
+    assert {p.name for p in Path("out").iterdir()} == {"explanation.png", "explanation.json", "filter.npy"}
+    code, out, _ = run(
+        "explain", "a.png", "--at", "3,150", "--model", "residual-32", "--layer", "2", "--filters", "--json", "-o", "b"
+    )
+    found = json.loads(out)
+    assert found["pixel"]["at"] == [3, 150]
+    assert found["files"][:2] == [str(Path("b", "filters.png")), str(Path("b", "layer-2.png"))]
+    code, out, _ = run("explain", "a.png", "--model", "residual-32", "--filters", "-o", "c")
+    assert out == f"wrote filters.png into c{os.linesep}"
+
+
+def test_explain_refuses(run: Run) -> None:
+    io.write("a.png", noisy())
+    io.write("tiny.png", noisy()[:3, :3])
+    io.write("colour.png", np.dstack([noisy()] * 3))
+    Path("file").write_text("x")
+    model = ("--model", "residual-32")
+    one_line(*_ends(run("explain", "a.png", "--at", "middle", *model)), "'middle' is no pixel", "120,200")
+    one_line(*_ends(run("explain", "a.png", "--at", "160,3", *model)), "160,3", "rows 0 to 159")
+    one_line(*_ends(run("explain", "a.png", "--layer", "9", *model)), "layer 9 does not exist", "1 to 7")
+    one_line(*_ends(run("explain", "a.png", "--class", "1", *model)), "no classes")
+    one_line(*_ends(run("explain", "a.png", *model, "-o", "file")), "file")
+    one_line(*_ends(run("explain", "colour.png", *model)), "denoise-colour")
+    one_line(*_ends(run("explain", "tiny.png", "--model", "denoise-grey")), "3 x 3")
+    one_line(*_ends(run("explain", "none.png")), "none.png")
+    one_line(*_ends(run("explain", "a.png", "--sigma", "-1", *model)), "sigma")
+
+
+def test_explain_classes(run: Run) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("captum")
+    io.write("a.png", noisy()[:16, :16])
+    freeze(
+        chain(conv(1, 2), relu, flatten, dense(512, 3)), "net.onnx", card=Card(task="classify"), shape=(1, 1, 16, 16)
+    )
+    code, out, err = run("explain", "a.png", "--model", "net.onnx", "--class", "2", "-o", "out")
+    assert code == 0, err
+    assert "class 2 of 3, score" in out
+    assert {p.name for p in Path("out").iterdir()} == {"integrated-gradients.png", "grad-cam.png"}
+    one_line(*_ends(run("explain", "a.png", "--model", "net.onnx", "--class", "3")), "0 to 2")
 
 
 def test_compare(run: Run) -> None:

@@ -102,6 +102,20 @@ def _changed(path: Path, change: str) -> None:
     onnx.save(model, path)
 
 
+def test_a_network_is_told_the_noise_level_that_it_knows(tmp_path: Path) -> None:
+    aware = chain(conv(2, 4), relu, conv(4, 1))
+    freeze(aware, tmp_path / "net.onnx", card=Card(noise_map=True, noise_range=(0.1, 0.2)))
+    model = load(tmp_path / "net.onnx")
+    assert [model.level(sigma) for sigma in (0.0, 0.15, 0.9)] == [0.1, 0.15, 0.2]
+    x = np.random.default_rng(0).random((1, 1, 8, 8))
+    np.testing.assert_array_equal(model.told(0.15)(x), aware(np.concatenate([x, np.full_like(x, 0.15)], axis=1)))
+    freeze(conv(1, 1), tmp_path / "plain.onnx")
+    assert load(tmp_path / "plain.onnx").level(0.1) is None
+    assert load(tmp_path / "plain.onnx").told(0.1) == conv(1, 1)
+    # a network that scales with its input is good at any level
+    assert load("denoise-grey").level(0.9) == 0.9
+
+
 @pytest.mark.parametrize("change", ["weight", "attribute", "node"])
 def test_a_changed_file_is_refused(change: str, tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aplomb.certificate import Certificate, certify
     from aplomb.comparison import Comparison, compare
     from aplomb.errors import AplombError, BadInput, RunError
+    from aplomb.explanation import Explanation, explain
     from aplomb.facts.table import Table, table
     from aplomb.metrics import mse, psnr, ssim
     from aplomb.model import Card, Model, freeze, load, shipped, thaw
@@ -34,6 +35,7 @@ _HOME = {
     "Certificate": "certificate",
     "Comparison": "comparison",
     "ErrorEstimate": "restore.estimate",
+    "Explanation": "explanation",
     "Model": "model",
     "Operator": "operator",
     "Result": "restore.denoise",
@@ -44,6 +46,7 @@ _HOME = {
     "compare": "comparison",
     "denoise": "restore.denoise",
     "estimate_error": "restore.estimate",
+    "explain": "explanation",
     "freeze": "model",
     "identity": "operator",
     "load": "model",
@@ -65,6 +68,7 @@ __all__ = [
     "Certificate",
     "Comparison",
     "ErrorEstimate",
+    "Explanation",
     "Model",
     "Operator",
     "Result",
@@ -75,6 +79,7 @@ __all__ = [
     "compare",
     "denoise",
     "estimate_error",
+    "explain",
     "freeze",
     "identity",
     "load",

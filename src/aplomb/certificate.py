@@ -20,7 +20,6 @@ from aplomb.data import load_pictures
 from aplomb.errors import BadInput, ModelError, RunError, ShapeError
 from aplomb.facts.flow import steps
 from aplomb.facts.gain import gain_at
-from aplomb.facts.level import with_level
 from aplomb.facts.lipschitz import tight
 from aplomb.facts.rounding import rounding_error
 from aplomb.facts.table import fitting_shape
@@ -275,12 +274,8 @@ def _network(model: str | Path | Model | Operator, sigma: float) -> tuple[Operat
         operator, name = model, type(model).__name__
     else:
         model = model if isinstance(model, Model) else load(model)
-        operator, name, channels = model.operator, model.name, model.channels_in
-        if model.card is not None and model.card.noise_map:
-            low, high = model.card.noise_range or (0.0, 1.0)
-            level = float(np.clip(sigma, low, high))
-            channels = model.card.channels
-            operator = with_level(operator, level, channels)
+        operator, name, level = model.told(sigma), model.name, model.level(sigma)
+        channels = model.channels_in if level is None else model.card.channels if model.card else None
     digest = hashlib.sha256()
     for key, array in operator.weights().items():
         if not np.isfinite(array).all():

@@ -1,6 +1,8 @@
 """The command line: every command reads its options, calls one public function and tells what came of it.
 
 Heavy imports stay inside the commands, so that ``aplomb --help`` answers at once.
+
+Long because every command's options are described beside it.
 """
 
 from __future__ import annotations
@@ -198,10 +200,16 @@ def inspect(
     size: Annotated[str | None, typer.Option(help="Size of the picture, as 512 or 640x480 (height x width).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    covariance: Annotated[
+        bool, typer.Option("--covariance", help="Shift a picture instead, and measure whether the result only shifts.")
+    ] = False,
 ) -> None:
     """Show a network layer by layer: shape, parameters, multiply-adds, receptive field, stability bound."""
     from aplomb.facts.table import table
 
+    if covariance:
+        _covariance(networks, json)
+        return
     found = []
     for name in networks:
         operator, title = _network(name)
@@ -248,6 +256,49 @@ def certify(
         _say(encoder.dumps(certificate.to_dict(), indent=1))
         return
     _say(str(certificate))
+
+
+@app.command()
+def explain(
+    picture: Annotated[Path, typer.Argument(help="Picture: PNG, TIFF, JPEG, ...")],
+    at: Annotated[
+        str | None, typer.Option(metavar="ROW,COLUMN", help="Pixel to explain; the middle unless given.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Shipped model by name, or an ONNX file; picked unless given.")
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Noise level in 8-bit grey levels (0..255); estimated unless given.")
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Show the channels behind this layer; aplomb inspect has the numbers.")
+    ] = None,
+    filters: Annotated[bool, typer.Option("--filters", help="Show the filters of the first layer.")] = False,
+    label: Annotated[
+        int | None, typer.Option("--class", help="Class to explain, for a classifier; the most probable unless given.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figures (PNG) and numbers (JSON).")] = Path(
+        "explanation"
+    ),
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Explain a pixel of a result: the filter that the network applies there, how far it sees, how linear it is."""
+    from aplomb import io
+    from aplomb.explanation.report import report
+
+    pixel = None if at is None else _pixel(at)
+    found = report(
+        io.read(picture), output, model, at=pixel, sigma=None if sigma is None else sigma / 255, layer=layer,
+        filters=filters, label=label,
+    )  # fmt: skip
+    if json:
+        import json as encoder
+
+        _say(encoder.dumps(found.values, indent=1))
+        return
+    if found.text:
+        _say(found.text)
+    _say(f"wrote {', '.join(path.name for path in found.files)} into {output}")
 
 
 @app.command()
@@ -300,6 +351,31 @@ def models(
         cost = f"{card.multiply_adds_per_pixel:,}"
         shown.add_row(each, card.task, str(card.channels), " to ".join(levels), f"{card.parameters:,}", cost)
     Console().print(shown)
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    """Row and column, from "120,200"."""
+    try:
+        row, column = (int(n) for n in text.split(","))
+    except ValueError:
+        raise BadInput(f"--at {text!r} is no pixel; give row,column as 120,200") from None
+    return row, column
+
+
+def _covariance(networks: list[str], json: bool) -> None:
+    """What `inspect --covariance` prints: networks that take a noise level are told 25 of 255."""
+    import json as encoder
+
+    from aplomb.facts.covariance import translation_covariance
+    from aplomb.model import load, shipped
+
+    found = []
+    for name in networks:
+        operator, title = _network(name)
+        if Path(name).is_file() or name in shipped():
+            operator = load(name).told(25 / 255)
+        found.append(translation_covariance(operator, name=title))
+    _say(encoder.dumps([each.to_dict() for each in found], indent=1) if json else "\n\n".join(map(str, found)))
 
 
 def _network(name: str) -> tuple[Operator, str]:

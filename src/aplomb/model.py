@@ -19,6 +19,7 @@ import numpy as np
 
 from aplomb.arrays import Shape
 from aplomb.errors import ModelError
+from aplomb.facts.level import with_level
 from aplomb.facts.memory import peak_values
 from aplomb.facts.table import fitting_shape
 from aplomb.io import whole_file
@@ -129,6 +130,25 @@ class Model:
     def operator(self) -> Operator:
         """The network as an expression (see `thaw`)."""
         return thaw(self.path)
+
+    def level(self, sigma: float) -> float | None:
+        """The noise level that the network is told for a noise of `sigma`; None if it takes none.
+
+        One that does not scale with its input is told no more and no less than it was trained for.
+        """
+        if self.card is None or not self.card.noise_map:
+            return None
+        low, high = self.card.noise_range if self.card.noise_range and not self.card.homogeneous else (0.0, math.inf)
+        return min(max(float(sigma), low), high)
+
+    def told(self, sigma: float) -> Operator:
+        """The network in the picture alone: one that takes a noise level is told `sigma` (see `level`)."""
+        level = self.level(sigma)
+        return (
+            self.operator
+            if level is None or self.card is None
+            else with_level(self.operator, level, self.card.channels)
+        )
 
 
 def freeze(operator: Operator, path: str | Path, *, card: Card | None = None, shape: Shape | None = None) -> Card:

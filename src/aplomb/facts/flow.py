@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from aplomb.arrays import Array, concatenate
 from aplomb.facts.names import is_activation, short_name
 from aplomb.graph import Graph, Node
 from aplomb.layers.tied import Tied
 from aplomb.operator import Compose, Operator, Scaling, Stack, Sum, chain, identity
 
-__all__ = ["Step", "steps"]
+__all__ = ["Step", "results", "steps"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Step:
     operator: Operator = identity
     join: str = ""
     guide: str = ""
+    subtracts: bool = False
+    """Whether a joint takes the other results away from the first."""
 
     @property
     def node(self) -> Node:
@@ -51,6 +54,27 @@ def steps(operator: Operator, *, merge: bool = True) -> tuple[list[Step], int]:
     output = _write(operator, 0, "", found)
     output = _subtractions(found, output)
     return found, _activations(found, output) if merge else output
+
+
+def results(found: Sequence[Step], x: Array) -> list[Array]:
+    """What each step gives for the input `x` (an ndarray or a tensor); number 0 is `x` itself.
+
+    >>> from aplomb.layers import relu
+    >>> import numpy as np
+    >>> found, output = steps(identity - 2.0 * relu)
+    >>> results(found, np.array([[3.0]]))[output]
+    array([[-3.]])
+    """
+    values = [x]
+    for step in found:
+        first, *rest = [values[i] for i in step.inputs]
+        if step.join == "stack":
+            first = concatenate([first, *rest])
+        else:
+            for value in rest:
+                first = first - value if step.subtracts else first + value
+        values.append(step.operator(first))
+    return values
 
 
 def _write(operator: Operator, start: int, guide: str, found: list[Step]) -> int:
@@ -100,7 +124,7 @@ def _subtractions(found: list[Step], output: int) -> int:
         minus = [i for i in step.inputs if _is_minus(found, i) and _users(found, i) == 1]
         plus = [i for i in step.inputs if i not in minus]
         if len(plus) == 1 and minus and output not in minus:
-            found[at] = replace(step, name="Subtract", inputs=(plus[0], *minus))
+            found[at] = replace(step, name="Subtract", inputs=(plus[0], *minus), subtracts=True)
             replaced |= {i: found[i - 1].inputs[0] for i in minus}
     return _leave_out(found, replaced, output)
 

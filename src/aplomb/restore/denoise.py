@@ -121,7 +121,7 @@ def denoise(
     True
     """
     planes, origin = to_float(image)
-    chosen = _choose(model, planes.shape[1])
+    chosen = choose(model, planes.shape[1])
     levels = _levels(planes, sigma)
     notes = guard.notes(planes, levels, chosen, origin.dtype)
     card = chosen.card
@@ -187,7 +187,8 @@ def _grey(planes: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:
     return from_float(planes, Origin(np.dtype(np.float32), shape, axes))
 
 
-def _choose(model: str | Path | Model | None, channels: int) -> Model:
+def choose(model: str | Path | Model | None, channels: int) -> Model:
+    """The model for pictures of so many channels: the usual one unless given. ModelError if it takes others."""
     if model is None:
         if channels not in USUAL:
             raise ModelError(f"no shipped network takes pictures with {channels} channels; give one with model=...")
