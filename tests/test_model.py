@@ -21,6 +21,7 @@ from aplomb.runtime.engines import has_openvino, open_engine
 
 SMALL = {"red-30": {"layers": 30, "width": 4}, "patch-mlp": {"patch": 6, "hidden": 8, "layers": 2}}
 """Arguments that make the largest networks small."""
+LIMITED = ("stable-grey", "stable-colour", "averaged")
 
 
 def make(name: str) -> Operator:
@@ -31,7 +32,11 @@ def make(name: str) -> Operator:
 def test_thaw_gives_back_every_network(name: str, tmp_path: Path) -> None:
     network = fold_batch_norm(make(name))
     card = freeze(make(name), tmp_path / "a.onnx")
-    assert thaw(tmp_path / "a.onnx") == network
+    thawed = thaw(tmp_path / "a.onnx")
+    if name in LIMITED:  # what training ties or limits is written out, and computes the same
+        x = np.random.default_rng(0).random((1, network.input_channels() or 1, 16, 16))
+        np.testing.assert_allclose(thawed(x), network(x), rtol=1e-9, atol=1e-9)
+    assert (thawed == network) == (name not in LIMITED)
     assert card.parameters == network.parameters
     assert load(tmp_path / "a.onnx").card == card
 
