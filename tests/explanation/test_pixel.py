@@ -21,6 +21,9 @@ BORDERS = {
     "zeros": residual(3, 4),
     "mirrored": chain(conv(1, 4, 5, padding="reflect"), relu, conv(4, 1, 5, padding="reflect")),
     "replicated": chain(conv(1, 4, padding="replicate"), relu, conv(4, 1, padding="replicate")),
+    "lopsided": chain(
+        conv(1, 2, 9), relu, pad(((10, 0), (0, 10)), "reflect"), conv(2, 1, 11, padding="valid"), conv(1, 1)
+    ),
     "circular": chain(conv(1, 4, padding="circular"), relu, conv(4, 1)),
     "valid": chain(conv(1, 4, padding="valid"), relu, conv(4, 1, 5, padding="valid")),
     "strides": identity - chain(conv(1, 4), relu, max_pool(2), conv(4, 4), relu, conv_transposed(4, 4), conv(4, 1)),
