@@ -21,7 +21,6 @@ from aplomb.errors import AplombError, BadInput
 
 if TYPE_CHECKING:
     from aplomb.operator import Operator
-    from aplomb.restore.estimate import ErrorEstimate
 
 app = typer.Typer(
     help="Restore noisy pictures with networks that can be checked, compare with classical methods, train your own.",
@@ -127,11 +126,14 @@ def denoise(
         )
     from aplomb import denoise as run
     from aplomb import io
+    from aplomb.restore.estimate import in_words
 
     picture = io.read(image)
     io.check_output(output, picture)
     if error_map is not None:
-        _check_map(error_map, output, picture)
+        from aplomb.restore.trust_map import check_map
+
+        check_map(error_map, output, picture)
     _describe(picture)
     with progress("restoring") as step:
         result = run(
@@ -143,8 +145,8 @@ def denoise(
     shown = f"{255 * min(levels):.1f}" + (f" to {255 * max(levels):.1f}" if len(levels) > 1 else "")
     _say(f"noise: standard deviation {shown} of 255 ({'estimated' if result.estimated else 'as given'})")
     _say(f"network: {result.model}, run by {result.engine} in {result.precision}")
-    if known := [e for e in result.errors if e.psnr is not None]:
-        _say(f"estimated error: {_decibels(known)}, without a reference")
+    if result.errors and (told := in_words(result.errors)):
+        _say(f"estimated error: {told}, without a reference")
     for note in (*picture.notes, *result.notes):
         _warn(note)
     for note in io.write(output, result.image, like=picture):
@@ -152,7 +154,9 @@ def denoise(
     speed = picture.images * picture.size[0] * picture.size[1] / 1e6 / max(result.seconds, 1e-9)
     _say(f"wrote {output}: {result.seconds:.2f} s in the network, {speed:.1f} megapixels a second")
     if error_map is not None and result.error_map is not None:
-        _write_map(error_map, result.error_map)
+        from aplomb.restore.trust_map import write_map
+
+        _say(write_map(error_map, result.error_map))
 
 
 @app.command()
@@ -403,44 +407,6 @@ def _shape(operator: Operator, size: str | None) -> tuple[int, ...] | None:
     if len(sides) not in (1, 2) or min(sides) < 1:
         raise BadInput(f"size {size!r} is not understood; give 512 or 640x480 (height x width)")
     return (1, operator.input_channels() or 1, sides[0], sides[-1])
-
-
-def _decibels(errors: list[ErrorEstimate]) -> str:
-    """Estimates and intervals of one or more pictures."""
-    middle = sorted(e.psnr for e in errors if e.psnr is not None)
-    worst, best = zip(*(e.interval for e in errors if e.interval is not None), strict=True)
-    several = len(errors) > 1
-    shown = f"{middle[0]:.1f}" + (f" to {middle[-1]:.1f}" if several else "")
-    return f"{shown} dB PSNR (95 % interval{'s' if several else ''} {min(worst):.1f} to {max(best):.1f})"
-
-
-def _check_map(path: Path, output: Path, picture: Any) -> None:
-    """Refuse a place for the map before the work is done."""
-    import numpy as np
-
-    from aplomb import io
-
-    if path.resolve() == output.resolve():
-        raise BadInput(f"the map and the result would both go to {path}; give the map another name")
-    shape = ((picture.images,) if picture.images > 1 else ()) + tuple(picture.size)
-    kind = np.float32 if path.suffix.lower() in (".tif", ".tiff") else np.uint8
-    io.check_output(path, io.Picture(np.broadcast_to(kind(0), shape), axes="NYX"[3 - len(shape) :]))
-
-
-def _write_map(path: Path, errors: Any) -> None:
-    """Floats into a TIFF, a grey picture elsewhere; and what its grey means."""
-    import numpy as np
-
-    from aplomb import io
-
-    errors = errors.reshape(-1, *errors.shape[-2:]) if errors.ndim > 2 and len(errors) > 1 else errors.squeeze()
-    if path.suffix.lower() in (".tif", ".tiff"):
-        io.write(path, errors)
-        _say(f"wrote {path}: error to be expected at each pixel (rms), in units of the range 0..1")
-        return
-    white = max(float(errors.max()), 1e-6)
-    io.write(path, np.rint(255 * errors / white).astype(np.uint8))
-    _say(f"wrote {path}: error to be expected at each pixel (rms); black is 0, white {255 * white:.1f} of 255")
 
 
 def _describe(picture: Any) -> None:

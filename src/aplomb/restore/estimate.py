@@ -12,7 +12,7 @@ along a random direction. `Level` is the noise, `push` and `judge` what happens 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput, ShapeError
 
-__all__ = ["STEP", "ErrorEstimate", "Level", "estimate_error", "judge", "level_spread", "push", "reported"]
+__all__ = ["STEP", "ErrorEstimate", "Level", "estimate_error", "in_words", "judge", "level_spread", "push", "reported"]
 
 Values = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 STEP = 0.02
 """Length of the push in standard deviations of the noise. A longer one is noise in itself, which a denoiser answers to:
-with 0.1 the estimate is up to 14 % too large, with 0.03 up to 1 %; rounding in float32 asks for more than 0.001."""
+on three pictures of Set12 with noise of 15 and 50, 0.1 made the estimate up to 7 % too large, 0.03 up to 1 %."""
 
 WIDEST = 5.0
 """Decibels between the ends of an interval above which it is refused: the error is then not known within 2.5 dB, which
@@ -300,3 +300,18 @@ def reported(mse: float, error: float, noise: float, ideal: float, m: int) -> Er
         return ErrorEstimate(mse, error, noise, ideal, reason=reason)
     psnr, worst, best = (-10 * math.log10(value) for value in (mse, high, low))
     return ErrorEstimate(mse, error, noise, ideal, psnr, (worst, best))
+
+
+def in_words(errors: Sequence[ErrorEstimate]) -> str:
+    """PSNR and interval of one picture, or their range over several; empty if none of them is known.
+
+    >>> in_words([ErrorEstimate(1e-3, 3e-5, 1e-2, 1e-3, 30.0, (29.7, 30.3))])
+    '30.0 dB PSNR (95 % interval 29.7 to 30.3)'
+    """
+    known = [(e.psnr, *e.interval) for e in errors if e.psnr is not None and e.interval is not None]
+    if not known:
+        return ""
+    middle, worst, best = zip(*known, strict=True)
+    several = len(known) > 1
+    shown = f"{min(middle):.1f}" + (f" to {max(middle):.1f}" if several else "")
+    return f"{shown} dB PSNR (95 % interval{'s' if several else ''} {min(worst):.1f} to {max(best):.1f})"

@@ -12,14 +12,17 @@ times the answer to it is the derivative plus what neighbours add, which has ran
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aplomb import io
+from aplomb.errors import BadInput
 from aplomb.restore.estimate import ErrorEstimate
 
-__all__ = ["WINDOW", "expected_error"]
+__all__ = ["WINDOW", "check_map", "expected_error", "write_map"]
 
 WINDOW = 4.0
 """Standard deviation in pixels of the Gaussian that averages one probe. Of 2, 3, 4 and 6 pixels it fitted the true
@@ -68,3 +71,28 @@ def expected_error(
     if estimate.psnr is not None:
         square *= estimate.mse / mean
     return np.asarray(np.sqrt(square), np.float32)
+
+
+def check_map(path: Path, result: Path, picture: io.Picture) -> None:
+    """Raise what `write_map` would raise for a map of this picture, before the work is done."""
+    if path.resolve() == result.resolve():
+        raise BadInput(f"the map and the result would both go to {path}; give the map another name")
+    shape = ((picture.images,) if picture.images > 1 else ()) + picture.size
+    kind = np.float32 if _holds_floats(path) else np.uint8
+    io.check_output(path, io.Picture(np.broadcast_to(kind(0), shape), axes="NYX"[-len(shape) :]))
+
+
+def write_map(path: Path, errors: NDArray[np.float32]) -> str:
+    """Write a map, floats into a TIFF and grey elsewhere; returns a sentence that says what its grey means."""
+    errors = errors.reshape(-1, *errors.shape[-2:])
+    what = f"wrote {path}: error to be expected at each pixel (rms)"
+    if _holds_floats(path):
+        io.write(path, errors if len(errors) > 1 else errors[0])
+        return f"{what}, in units of the range 0..1"
+    white = max(float(errors.max()), 1e-6)
+    io.write(path, np.rint(255 * errors[0] / white).astype(np.uint8))
+    return f"{what}; black is 0, white {255 * white:.1f} of 255"
+
+
+def _holds_floats(path: Path) -> bool:
+    return path.suffix.lower() in (".tif", ".tiff")
