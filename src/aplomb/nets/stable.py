@@ -34,6 +34,7 @@ from aplomb.layers import (
     pad,
     pixel_unshuffle,
     relu,
+    sigmoid,
     spline,
     take,
 )
@@ -49,7 +50,7 @@ def gradient_steps(
     width: int = 48,
     scales: Sequence[int] = (4, 2) * 6,
     size: int = 3,
-    hidden: int = 8,
+    hidden: int = 6,
     seed: int = 0,
 ) -> Operator:
     """Non-expansive denoiser of pictures with `channels` channels plus one that holds the noise level (range 0..1).
@@ -74,9 +75,12 @@ def gradient_steps(
         filters -= filters.mean(axis=(1, 2, 3), keepdims=True)
         filters /= 2 * np.linalg.norm(filters) / width**0.5
         analysis = chain(pixel_unshuffle(scale), bounded_conv(shape[1], width, size, limit=LIMIT))
-        first = {"1.weight": np.linspace(0.2, 1.0, hidden), "1.bias": np.linspace(0.0, -0.15, hidden)}
-        second = {"3.weight": 0.3 * rng.random((width, hidden)), "3.bias": np.zeros(width)}
-        widths = chain(downsample(scale), conv(1, hidden, 1), relu, conv(hidden, width, 1), relu)
+        # log(width) grows with the level by straight pieces, between knots that are powers of two; from a sigmoid, which
+        # never dies, as a ReLU's widths of 0 would
+        knots = 0.25 / 2.0 ** np.arange(hidden)
+        first = {"1.weight": -1 / knots, "1.bias": np.ones(hidden)}
+        second = {"3.weight": -rng.uniform(0.4, 0.8, (width, hidden)), "3.bias": rng.uniform(-5.5, -3.0, width)}
+        widths = chain(downsample(scale), conv(1, hidden, 1), relu, conv(hidden, width, 1), sigmoid)
         return Tied(descend, (_with(analysis, {"1.weight": filters}), _with(widths, first | second)))
 
     return chain(*map(step, scales), take(0, channels, of=channels + 1))

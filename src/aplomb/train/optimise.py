@@ -16,6 +16,10 @@ from aplomb.train.recipe import OptimiserPart, SchedulePart
 __all__ = ["Muon", "learning_rate", "make_optimisers", "orthogonalise"]
 
 
+NARROW = 16
+"""Inputs of a unit below which a matrix is not Muon's: orthogonal steps would move its few columns too far."""
+
+
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     """Nearly the factor U V^T of each matrix U S V^T: Newton-Schulz iterations of odd degree five.
 
@@ -112,10 +116,11 @@ def make_optimisers(model: Trainable, part: OptimiserPart, pool: Mapper | None =
 
     Weight decay is kept off biases and factors of normalisations (weights of one dimension).
     """
-    # a name is "<leaf>:<field>"; ends of the network, which are no hidden layers, go to AdamW
+    # a name is "<leaf>:<field>"; ends of the network, which are no hidden layers, and narrow ones go to AdamW
     named = list(model.named_parameters())
     matrices = [n for n, p in named if p.ndim >= 2]
-    hidden = set(matrices[1:-1]) if part.kind == "muon" else set()
+    wide = {n for n, p in named if p.ndim >= 2 and p[0].numel() >= NARROW}
+    hidden = wide & set(matrices[1:-1]) if part.kind == "muon" else set()
     ends = [p for n, p in named if p.ndim >= 2 and n not in hidden]
     rest = [{"params": ends, "weight_decay": part.weight_decay},
             {"params": [p for _, p in named if p.ndim < 2], "weight_decay": 0.0}]  # fmt: skip
