@@ -27,11 +27,11 @@ Mask = npt.NDArray[np.bool_]
 LIMITS: dict[str, float] = {
     "clipped": 0.002,  # share of the pixels
     "range": 0.1,  # share of 0..1, of which less is used
-    "correlated": 0.45,  # fine over coarse energy of the noise, 1 for white noise; less is a fault
-    "brightness": 1.35,  # noise where it is bright over noise where it is dark, or the other way round
-    "channels": 1.5,  # largest over smallest noise of a channel
-    "columns": 0.2,  # standard deviation of the stripes over that of the noise
-    "rows": 0.2,
+    "correlated": 0.28,  # fine over coarse energy of the noise, 1 for white noise; less is a fault
+    "brightness": 1.5,  # noise where it is bright over noise where it is dark, or the other way round
+    "channels": 1.8,  # largest over smallest noise of a channel
+    "columns": 0.25,  # standard deviation of the stripes over that of the noise
+    "rows": 0.25,
     "interference": 20.0,  # peak of the spectrum over its surroundings
     "blocks": 4.0,  # standard errors
 }
