@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from pathlib import Path
 
 from peers import dncnn_17, ffdnet, simple_cnn
@@ -59,15 +60,25 @@ def verdict(entry: Entry, made: Certificate) -> str:
     bound, gain, claim = made.bound.value, made.gain, entry.constant
     if claim is not None:
         if gain > claim * (1 + SLACK):
-            return f"broken: a gain of {gain:.3f} was found"
+            return f"broken: a gain of {down(gain)} was found"
         if bound <= claim * (1 + 1e-6):
             return "proved"
-        return f"not proved: {bound:.3f} is, and nothing above {gain:.3f} was found"
+        return f"not proved: {up(bound)} is, and nothing above {up(gain)} was found"
     if math.isinf(bound):
         return f"nothing is proved: {made.bound.reason}"
     if bound > USEFUL * gain:
         return "the bound says nothing about the network in use"
-    return f"never more than {bound:.3g} times as much"
+    return f"never more than {up(bound)} times as much"
+
+
+def up(value: float) -> str:
+    """Four digits of a bound, rounded up."""
+    return f"{float(Decimal(value).normalize(Context(prec=4, rounding=ROUND_CEILING))):.4g}"
+
+
+def down(value: float) -> str:
+    """Four digits of a gain that was found, rounded down."""
+    return f"{float(Decimal(value).normalize(Context(prec=4, rounding=ROUND_FLOOR))):.4g}"
 
 
 def main() -> None:
@@ -86,8 +97,8 @@ def main() -> None:
         network = entry.load()
         made = certify(network, iterations=2 if chosen.quick else chosen.iterations)
         own = [layer.bound.value for layer in made.layers]
-        within = f"{min(own):.3f} .. {max(own):.3f}"
-        report.add(entry.name, entry.claim, within, f"{made.bound.value:.4g}", f"{made.gain:.3f}", made.seconds,
+        within = f"{up(min(own))} .. {up(max(own))}"
+        report.add(entry.name, entry.claim, within, up(made.bound.value), down(made.gain), made.seconds,
                    verdict(entry, made))  # fmt: skip
     report.finish(chosen.csv)
     print("\n" + report.markdown())
