@@ -3,10 +3,11 @@
 Gaussian noise in float, not clipped, and the same clipped and rounded to 8 bits; the level known and estimated. For
 each: the mean absolute error of the estimated PSNR in dB, the mean width of the 95 % interval, how often it holds the
 true PSNR (wanted: 0.93 to 0.97), and how often it was refused, which counts in none of these; by how much, on the mean,
-the PSNR is too good that follows from the sensitivity of the network alone. Then maps: Spearman's rank correlation with the squared error over blocks of 8 x 8 pixels, and the root mean square error over the
-predicted one in bins of the prediction, from the least to the largest (wanted: 1); beside ours, maps made in other
-ways, scaled to the true mean. APLOMB_DATA names the folder with set12 and mcmaster. The constants in
-`aplomb.restore.estimate` were fitted on other crops and draws of the same sets.
+the PSNR is too good that follows from the sensitivity of the network alone. Then maps: Spearman's rank correlation
+with the squared error over blocks of 8 x 8 pixels, and the root mean square error over the predicted one in bins of
+the prediction, from the least to the largest (wanted: 1); beside ours, maps made in other ways, scaled to the true
+mean. APLOMB_DATA names the folder with set12 and mcmaster. The constants in `aplomb.restore.estimate` were fitted on
+other crops and draws of the same sets.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ if that of the interval decided, those would be let through whose estimate is to
 FEWEST = 1024
 """Values below which the law of large numbers, on which the interval rests, is not to be relied on."""
 
-CLIPPING = 0.15
+CLIPPING = 0.2
 """Share of what clipping changes in the estimate that is taken for its standard error: restored pictures stand for the
 clean ones there. Measured on 8-bit pictures (``benchmarks/error_estimate.py``)."""
 

@@ -165,7 +165,7 @@ def _classical(sigma: float) -> dict[str, Run]:
 
 
 def _own_account(tried: _Tried) -> str:
-    """What a method says of its own error: for the networks that ship, 0 to 1 dB too good on photographs."""
+    """What a method says of its own error: for the networks that ship, 0 to 2 dB too good on photographs."""
     if tried.error.ideal <= 0 or tried.name == UNTOUCHED:
         return ""
     return f"; by the sensitivity of {tried.name} alone it would be {-10 * math.log10(tried.error.ideal):.1f} dB PSNR"
