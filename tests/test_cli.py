@@ -1,4 +1,7 @@
-"""The command line as a stranger meets it: what it prints, what it writes, how it refuses."""
+"""The command line as a stranger meets it: what it prints, what it writes, how it refuses.
+
+Long because every command is met here.
+"""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_gradient_steps_do_more_where_more_noise_is_told() -> None:
     net = gradient_steps(width=6, scales=(2, 2))
     y = np.random.default_rng(0).random((1, 1, 16, 16))
     moved = [np.linalg.norm(net(np.concatenate([y, 0 * y + s], axis=1)) - y) for s in (0.0, 0.05, 0.2)]
-    assert moved[0] == 0 < moved[1] < moved[2]
+    assert moved[0] < moved[1] / 2 < moved[2] / 4
 
 
 @pytest.mark.parametrize("activation", ["spline", "group-sort"])

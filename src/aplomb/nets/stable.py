@@ -75,8 +75,8 @@ def gradient_steps(
         filters -= filters.mean(axis=(1, 2, 3), keepdims=True)
         filters /= 2 * np.linalg.norm(filters) / width**0.5
         analysis = chain(pixel_unshuffle(scale), bounded_conv(shape[1], width, size, limit=LIMIT))
-        # log(width) grows with the level by straight pieces, between knots that are powers of two; from a sigmoid, which
-        # never dies, as a ReLU's widths of 0 would
+        # log(width) grows with the level by straight pieces, between knots that are powers of two; a sigmoid gives no
+        # width of 0, from which no gradient leads away
         knots = 0.25 / 2.0 ** np.arange(hidden)
         first = {"1.weight": -1 / knots, "1.bias": np.ones(hidden)}
         second = {"3.weight": -rng.uniform(0.4, 0.8, (width, hidden)), "3.bias": rng.uniform(-5.5, -3.0, width)}

@@ -1,0 +1,5 @@
+"""``python -m aplomb.cli``."""
+
+from aplomb.cli import main
+
+main()

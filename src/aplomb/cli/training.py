@@ -1,0 +1,35 @@
+"""The command that trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aplomb.cli.terminal import say
+from aplomb.errors import BadInput
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="Recipe: a TOML file, see recipes/.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of pictures to train on; $APLOMB_DATA unless given.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the model goes (one ONNX file).")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoint, log and curves; runs/NAME unless given.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew instead of going on from the last checkpoint.")
+    ] = False,
+) -> None:
+    """Train a network as a recipe says, on your pictures; a run that was stopped goes on where it was."""
+    try:
+        from aplomb.train import train as run_training
+    except ModuleNotFoundError as error:
+        raise BadInput(f"training needs {error.name}, which is not installed; pip install 'aplomb[train]'") from None
+    result = run_training(recipe, data, output, run=run, resume=not fresh)
+    reached = ", ".join(f"{noise} {value:.2f} dB" for noise, value in result.psnr.items())
+    say(f"wrote {result.path}: best at step {result.step} of {result.steps}{', ' + reached if reached else ''}")
+    say(f"try it: aplomb denoise noisy.png -o clean.png --model {result.path}")
