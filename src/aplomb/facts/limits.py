@@ -33,6 +33,8 @@ def _kept(leaf: Operator) -> Operator:
         if leaf.orthogonal:
             u, _, v = np.linalg.svd(weight[:, :, 0, 0], full_matrices=False)
             weight = (u @ v)[:, :, None, None]
+        if leaf.balanced:
+            weight = weight - weight.mean(axis=(1, 2, 3), keepdims=True)
         kept = weight.astype(np.float32)
         # the norm of the weights as they are stored is what counts, so it is looked at after rounding
         while (norm := _norm(leaf, kept)) > leaf.limit:

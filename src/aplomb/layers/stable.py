@@ -251,6 +251,8 @@ class BoundedConv(Conv):
 
     limit: float = 1.0
     orthogonal: bool = False
+    balanced: bool = False
+    """Whether its filters are kept blind to a constant: each sums to 0."""
 
 
 clip_by = ClipBy()
@@ -284,9 +286,16 @@ def spline(channels: int, knots: int = 21, reach: float = 1.0, low: float = -1.0
 
 
 def bounded_conv(
-    inputs: int, outputs: int, size: int | Pair = 3, *, limit: float = 1.0, padding: str | int = "zero", seed: int = 0
+    inputs: int,
+    outputs: int,
+    size: int | Pair = 3,
+    *,
+    limit: float = 1.0,
+    balanced: bool = False,
+    padding: str | int = "zero",
+    seed: int = 0,
 ) -> Operator:
-    """A convolution without bias whose norm training keeps at `limit` or below.
+    """A convolution without bias whose norm training keeps at `limit` or below, its filters `balanced` if wanted.
 
     >>> bounded_conv(1, 4).output_shape((1, 1, 8, 8))
     (1, 4, 8, 8)
@@ -294,7 +303,7 @@ def bounded_conv(
     if not limit > 0:
         raise BadInput(f"a convolution with a norm of at most {limit}; give a limit above 0")
     plain = conv(inputs, outputs, size, padding=padding, bias=False, seed=seed)
-    return plain.map(lambda leaf: _bounded(leaf, limit, False) if isinstance(leaf, Conv) else leaf)
+    return plain.map(lambda leaf: _bounded(leaf, limit, balanced) if isinstance(leaf, Conv) else leaf)
 
 
 def orthogonal_conv(channels: int, size: int = 3, *, seed: int = 0) -> Operator:
@@ -339,10 +348,10 @@ class Shift(Conv):
     _weights: ClassVar[tuple[str, ...]] = ()
 
 
-def _bounded(leaf: Conv, limit: float, orthogonal: bool) -> BoundedConv:
+def _bounded(leaf: Conv, limit: float, balanced: bool) -> BoundedConv:
     return BoundedConv(
         leaf.weight, leaf.bias, leaf.stride, leaf.pads, leaf.dilation, leaf.groups, leaf.transposed, leaf.exact,
-        float(limit), orthogonal,
+        float(limit), balanced=balanced,
     )  # fmt: skip
 
 

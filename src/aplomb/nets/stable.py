@@ -74,7 +74,7 @@ def gradient_steps(
         filters = rng.normal(size=shape)
         filters -= filters.mean(axis=(1, 2, 3), keepdims=True)
         filters /= 2 * np.linalg.norm(filters) / width**0.5
-        analysis = chain(pixel_unshuffle(scale), bounded_conv(shape[1], width, size, limit=LIMIT))
+        analysis = chain(pixel_unshuffle(scale), bounded_conv(shape[1], width, size, limit=LIMIT, balanced=True))
         # log(width) grows with the level by straight pieces, between knots that are powers of two; a sigmoid gives no
         # width of 0, from which no gradient leads away
         knots = 0.25 / 2.0 ** np.arange(hidden)

@@ -54,6 +54,8 @@ class Limits:
                 q = weight[:, :, 0, 0]
                 weight[:, :, 0, 0] = 1.5 * q - 0.5 * q @ q.T @ q
                 continue
+            if leaf.balanced:
+                weight.sub_(weight.mean(dim=(1, 2, 3), keepdim=True))
             self.directions[number], norm = _iterate(leaf, weight, self.directions[number])
             if norm > leaf.limit:
                 weight.mul_(leaf.limit / norm)
