@@ -10,17 +10,20 @@ bf16 and int8 lose against f32.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from aplomb import denoise, psnr
 from aplomb.data import find_pictures, load_pictures
+from aplomb.io import whole_file
 from aplomb.metrics import eight_bit
-from aplomb.model import WEIGHTS, Card, Model, freeze, load, thaw
+from aplomb.model import KEY, WEIGHTS, Card, Model, freeze, load, thaw
 from aplomb.operator import Operator
 from aplomb.runtime.quantise import precision_loss, quantise
 
@@ -44,8 +47,11 @@ def main() -> None:
     clean = _pictures(data / arguments.validate, card)
 
     path = WEIGHTS / f"{arguments.name}.onnx"
-    network = _rounded(thaw(arguments.model))
-    freeze(network, path, card=card)
+    network = thaw(arguments.model)
+    small = network.parameters < SMALL
+    source = Path(arguments.model) if small else None
+    network = network if small else _rounded(network)
+    card = _put(network, path, card, source)
     metrics = {
         "pictures": arguments.validate,
         "command": " ".join(["python", "benchmarks/ship.py", *sys.argv[1:]]),
@@ -53,24 +59,34 @@ def main() -> None:
     }
     if not arguments.f32:
         metrics["loss of bf16"] = precision_loss(load(path), clean, "bf16")
-    card = freeze(network, path, card=replace(card, metrics=metrics))
+    card = _put(network, path, replace(card, metrics=metrics), source)
     if not arguments.f32:
-        small = quantise(path, _pictures(data / arguments.calibrate, card)[::10], validation=clean)
-        assert small.card is not None
-        metrics["loss of int8"] = small.card.metrics["int8"]
-        card = freeze(network, path, card=replace(card, metrics=metrics))
+        copy = quantise(path, _pictures(data / arguments.calibrate, card)[::10], validation=clean)
+        assert copy.card is not None
+        metrics["loss of int8"] = copy.card.metrics["int8"]
+        card = _put(network, path, replace(card, metrics=metrics), source)
     path.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
     print(card.markdown())
     print(f"{sum(p.stat().st_size for p in WEIGHTS.iterdir()) / 1e6:.1f} MB in {WEIGHTS}")
 
 
-def _rounded(network: Operator) -> Operator:
-    """With weights that float16 holds, so that the file is half as large; what is measured is measured with these.
+def _put(network: Operator, path: Path, card: Card, source: Path | None) -> Card:
+    """The network at its place; of a small one the file that training made, with another card.
 
-    Small networks keep theirs: little is saved, and norms that were brought to a limit would move across it.
+    Little would be saved by rounding it, and norms that were brought to a limit would move across it.
     """
-    if network.parameters < SMALL:
-        return network
+    if source is None:
+        return freeze(network, path, card=card)
+    model = onnx.load(source)
+    entry = next(p for p in model.metadata_props if p.key == KEY)
+    entry.value = json.dumps(asdict(card), ensure_ascii=False)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+    return card
+
+
+def _rounded(network: Operator) -> Operator:
+    """With weights that float16 holds, so that the file is half as large; what is measured is measured with these."""
     return network.with_weights({k: v.astype(np.float16).astype(np.float32) for k, v in network.weights().items()})
 
 
