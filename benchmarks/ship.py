@@ -27,9 +27,6 @@ from aplomb.model import KEY, WEIGHTS, Card, Model, freeze, load, thaw
 from aplomb.operator import Operator
 from aplomb.runtime.quantise import precision_loss, quantise
 
-SMALL = 200_000
-"""Weights below which a file is small enough as it is."""
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,6 +35,7 @@ def main() -> None:
     parser.add_argument("--calibrate", default="train400", help="folder in $APLOMB_DATA to find the scales of int8 on")
     parser.add_argument("--validate", default="set12", help="folder in $APLOMB_DATA to measure on")
     parser.add_argument("--sigma", type=float, nargs="+", default=[15, 25, 50], help="in 8-bit grey levels")
+    parser.add_argument("--exact", action="store_true", help="weights as trained: rounding moves norms across a limit")
     parser.add_argument("--f32", action="store_true", help="without bf16 and int8")
     arguments = parser.parse_args()
     data = Path(os.environ["APLOMB_DATA"])
@@ -47,10 +45,8 @@ def main() -> None:
     clean = _pictures(data / arguments.validate, card)
 
     path = WEIGHTS / f"{arguments.name}.onnx"
-    network = thaw(arguments.model)
-    small = network.parameters < SMALL
-    source = Path(arguments.model) if small else None
-    network = network if small else _rounded(network)
+    source = Path(arguments.model) if arguments.exact else None
+    network = thaw(arguments.model) if source else _rounded(thaw(arguments.model))
     card = _put(network, path, card, source)
     metrics = {
         "pictures": arguments.validate,
@@ -71,10 +67,7 @@ def main() -> None:
 
 
 def _put(network: Operator, path: Path, card: Card, source: Path | None) -> Card:
-    """The network at its place; of a small one the file that training made, with another card.
-
-    Little would be saved by rounding it, and norms that were brought to a limit would move across it.
-    """
+    """The network at its place; from `source`, the file that training made, with another card."""
     if source is None:
         return freeze(network, path, card=card)
     model = onnx.load(source)
