@@ -100,4 +100,4 @@ def test_nonsense_is_refused():
 
 def test_balanced_filters_do_not_see_a_constant():
     kept = within_limits(trained(bounded_conv(2, 5, balanced=True, padding="valid"), 1))
-    close(kept(np.full((1, 2, 5, 5), 0.7)), np.zeros((1, 5, 3, 3)), 1e-6)
+    assert abs(kept(np.full((1, 2, 5, 5), 0.7))).max() < 1e-6

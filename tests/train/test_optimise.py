@@ -17,7 +17,7 @@ def test_each_optimiser_learns_a_blur(kind: str) -> None:
     target = chain(conv(1, 1, 3))
     kernel = np.full((1, 1, 3, 3), 1 / 9, np.float32)
     target = target.with_weights({"0.weight": kernel})
-    model = Trainable(chain(conv(1, 4, 3), relu, conv(4, 4, 1), relu, conv(4, 1, 3)).initialise(0))
+    model = Trainable(chain(conv(1, 16, 3), relu, conv(16, 16, 1), relu, conv(16, 1, 3)).initialise(0))
     rates = {"sgd": 0.1, "momentum": 0.03}
     optimisers = make_optimisers(model, OptimiserPart(kind=kind, lr=rates.get(kind, 0.02), lr_ends=0.02))
     x = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -34,6 +34,12 @@ def test_each_optimiser_learns_a_blur(kind: str) -> None:
     assert losses[-1] < 0.1 * losses[0]
     assert sum(len(g["params"]) for o in optimisers for g in o.param_groups) == len(list(model.parameters()))
     assert len(optimisers) == (2 if kind == "muon" else 1)
+
+
+def test_narrow_matrices_are_not_muons() -> None:
+    model = Trainable(chain(conv(16, 16), relu, conv(16, 4), relu, conv(4, 16, 1), relu, conv(16, 16)).initialise(0))
+    _, muon = make_optimisers(model, OptimiserPart(kind="muon"))
+    assert [tuple(p.shape[:2]) for p in muon.param_groups[0]["params"]] == [(4, 16)]
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 40), (3, 40, 16), (1, 12, 12)])

@@ -157,7 +157,7 @@ class Explanation:
         keeps = f"noise there becomes {self.noise_gain:.2g} times as strong"
         last = self.changes[-1].residual
         linear = (
-            "" if math.isnan(last) else f"; for changes as strong as the noise this filter is {100 * last:.2g} % off"
+            "" if math.isnan(last) else f"; for changes as strong as the noise this filter is {100 * last:.0f} % off"
         )
         return f"{sees} (it could see {could}); {keeps}{linear}."
 
@@ -207,7 +207,7 @@ class Explanation:
             ("  rest (biases)", _numbers(self.rest)),
         ]
         rows += [
-            (f"not linear, changes of {255 * c.size:.2g} of 255", f"{100 * c.residual:.2g} %") for c in self.changes
+            (f"not linear, changes of {255 * c.size:.2g} of 255", f"{100 * c.residual:.0f} %") for c in self.changes
         ]
         lines = [f"{self.name} at row {y}, column {x}{told}", ""]
         lines += [f"{name:<36} {value}" for name, value in rows]

@@ -29,7 +29,7 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "lean-grey": lean,
     "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
     "stable-grey": gradient_steps,
-    "stable-colour": partial(gradient_steps, channels=3),
+    "stable-colour": partial(gradient_steps, channels=3, width=64, scales=(4, 2) * 5),
     "averaged": averaged,
 }
 """Makers of fresh networks by name; keyword arguments change the sizes."""
