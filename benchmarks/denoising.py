@@ -44,7 +44,7 @@ def bm3d(x: Values, sigma: float) -> Values:
 
 def blind(model: Model, x: Values, sigma: float) -> Values:
     """The model as a user runs it who does not know the noise level."""
-    return _planes(aplomb.denoise(_image(x), None, model).image)
+    return _planes(aplomb.denoise(_image(x), None, model, error=False).image)
 
 
 def _image(x: Values) -> Values:

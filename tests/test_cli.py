@@ -19,27 +19,12 @@ from PIL import Image
 
 from aplomb import io, psnr
 from aplomb.classical import BASELINES
-from aplomb.cli import main
 from aplomb.layers import conv, dense, flatten, relu
 from aplomb.model import Card, freeze
 from aplomb.nets import residual
 from aplomb.operator import chain
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Exit code, standard output and standard error of a command, run in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 def photograph() -> np.ndarray:

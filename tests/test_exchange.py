@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,26 +13,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 import aplomb
 from aplomb import io
-from aplomb.cli import main
 from aplomb.errors import ModelError
 from aplomb.layers import conv, dense, flatten, max_pool, relu
 from aplomb.model import freeze, thaw
 from aplomb.operator import chain
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 def file(nodes: Sequence[Any], weights: dict[str, np.ndarray], opset: int = 17, channels: int = 2) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-from aplomb.errors import OutputError
 
 METHODS = ("gaussian", "median", "wavelet", "total-variation", "non-local-means")
 """Classical methods that take a second at most."""
@@ -35,11 +32,7 @@ def example(
     from aplomb import compare, denoise, io, psnr
     from aplomb.metrics import eight_bit
 
-    place = Path(folder)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {place} cannot be made: {error.strerror}; give another") from None
+    place = io.make_folder(folder)
     clean = skimage.data.astronaut()
     # the noise of `compare`, so that the picture here is the one in its table
     noisy = clean / np.float32(255) + np.random.default_rng(seed).normal(0, sigma, clean.shape).astype(np.float32)

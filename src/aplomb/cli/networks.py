@@ -12,6 +12,7 @@ from aplomb.cli.terminal import progress, say, say_json
 from aplomb.errors import BadInput
 
 if TYPE_CHECKING:
+    from aplomb.model import Model
     from aplomb.operator import Operator
 
 
@@ -151,13 +152,11 @@ def _pixel(text: str) -> tuple[int, int]:
 def _covariance(networks: list[str], json: bool) -> None:
     """What `inspect --covariance` prints: networks that take a noise level are told 25 of 255."""
     from aplomb.facts.covariance import translation_covariance
-    from aplomb.model import load, shipped
 
     found = []
     for name in networks:
-        operator, title = _network(name)
-        if Path(name).is_file() or name in shipped():
-            operator = load(name).told(25 / 255)
+        model = _stored(name)
+        operator, title = _network(name) if model is None else (model.told(25 / 255), name)
         found.append(translation_covariance(operator, name=title))
     if json:
         say_json([each.to_dict() for each in found])
@@ -165,13 +164,20 @@ def _covariance(networks: list[str], json: bool) -> None:
         say("\n\n".join(map(str, found)))
 
 
+def _stored(name: str) -> Model | None:
+    """The file or the shipped model of that name, if there is one."""
+    from aplomb.model import load, shipped
+
+    return load(name) if Path(name).is_file() or name in shipped() else None
+
+
 def _network(name: str) -> tuple[Operator, str]:
     """A shipped model or a file by preference, else a fresh network of that name; and what to call it."""
-    from aplomb.model import load, shipped
+    from aplomb.model import shipped
     from aplomb.nets import NETWORKS
 
-    if Path(name).is_file() or name in shipped():
-        return load(name).operator, name
+    if (model := _stored(name)) is not None:
+        return model.operator, name
     if name in NETWORKS:
         return NETWORKS[name](), f"{name}, untrained: random weights"
     raise BadInput(

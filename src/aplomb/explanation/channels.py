@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput
+from aplomb.explanation.drawn import Drawn, save_figure
 from aplomb.explanation.subject import mirrored, pixel_of, subject
 from aplomb.facts.flow import Step, results, steps
 from aplomb.facts.table import fitting_shape
 from aplomb.graph import Graph
-from aplomb.io import Picture, whole_file
+from aplomb.io import Picture
 from aplomb.layers.conv import Conv
 from aplomb.layers.pad import Pad
 from aplomb.model import Model, load
@@ -32,7 +32,7 @@ LARGEST = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class Sheet(Drawn):
     """One picture a channel; draws itself as a contact sheet, which a notebook shows."""
 
     title: str
@@ -50,14 +50,7 @@ class Sheet:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the figure; the suffix says the format. Raises OutputError if that cannot be."""
-        with whole_file(path) as temporary:
-            self.figure().savefig(temporary)
-        return Path(path)
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.figure().savefig(buffer, format="png")
-        return buffer.getvalue()
+        return save_figure(self, path)
 
 
 def layer_of(operator: Operator, layer: int) -> tuple[list[Step], int]:

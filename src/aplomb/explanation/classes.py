@@ -5,7 +5,6 @@ The one module here that needs torch.
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +17,10 @@ from torch import Tensor, nn
 
 from aplomb.errors import BadInput
 from aplomb.explanation.channels import layer_of
+from aplomb.explanation.drawn import Drawn, save_figure
 from aplomb.explanation.subject import mirrored, subject
 from aplomb.facts.flow import results, steps
-from aplomb.io import Picture, whole_file
+from aplomb.io import Picture
 from aplomb.layers import softmax
 from aplomb.model import Model
 from aplomb.operator import Compose, Operator, chain
@@ -35,7 +35,7 @@ STEPS = 128
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(Drawn):
     """What each pixel adds to the score of a class; draws itself, which a notebook shows."""
 
     name: str
@@ -62,9 +62,7 @@ class Attribution:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the figure; the suffix says the format. Raises OutputError if that cannot be."""
-        with whole_file(path) as temporary:
-            self.figure().savefig(temporary)
-        return Path(path)
+        return save_figure(self, path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON, without the map."""
@@ -77,11 +75,6 @@ class Attribution:
             "sum": float(self.values.sum()),
             "gap": None if np.isnan(self.gap) else self.gap,
         }
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.figure().savefig(buffer, format="png")
-        return buffer.getvalue()
 
 
 def attribute(

@@ -6,7 +6,6 @@ is a filter on the picture: the one that the network applies at that pixel of th
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -18,9 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput
-from aplomb.explanation.subject import Part, Subject, into, part, pixel_of, subject
+from aplomb.explanation.drawn import Drawn, save_figure
+from aplomb.explanation.subject import Part, Subject, part, pixel_of, subject
 from aplomb.facts.derivative import derivative
-from aplomb.io import Picture, whole_file
+from aplomb.io import Picture, make_folder, whole_file
 from aplomb.model import Model
 from aplomb.operator import Operator
 
@@ -51,7 +51,7 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Drawn):
     """What a network does at one pixel of one picture; `explain` makes it.
 
     Prints as a table with a sentence; a notebook shows its figure.
@@ -224,20 +224,14 @@ class Explanation:
 
         Raises OutputError if that cannot be.
         """
-        place = into(folder)
+        place = make_folder(folder)
         paths = place / "explanation.png", place / "explanation.json", place / "filter.npy"
-        with whole_file(paths[0]) as temporary:
-            self.figure().savefig(temporary)
+        save_figure(self, paths[0])
         with whole_file(paths[1]) as temporary:
             temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
         with whole_file(paths[2]) as temporary:
             np.save(temporary, self.filter)
         return paths
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.figure().savefig(buffer, format="png")
-        return buffer.getvalue()
 
 
 def explain(

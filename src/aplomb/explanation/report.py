@@ -12,10 +12,9 @@ from numpy.typing import ArrayLike
 from aplomb.errors import BadInput
 from aplomb.explanation.channels import activations, first_filters
 from aplomb.explanation.pixel import explain
-from aplomb.explanation.subject import into, mirrored, pixel_of, subject
-from aplomb.io import Picture
+from aplomb.explanation.subject import mirrored, pixel_of, subject
+from aplomb.io import Picture, make_folder
 from aplomb.model import Model
-from aplomb.restore.denoise import choose
 
 __all__ = ["Report", "report"]
 
@@ -46,9 +45,10 @@ def report(
     also the one of Grad-CAM. Errors as of `explain`, `activations`, `first_filters` and `attribute`.
     """
     given = subject(picture, model, 0.0 if sigma is None else sigma)
-    chosen = choose(model, given.channels)
+    chosen = given.model
+    assert chosen is not None  # a name, a file or a Model was given
     shape = given.operator.output_shape(mirrored(given.operator, given.x).shape)
-    place = into(folder)
+    place = make_folder(folder)
     text: list[str] = []
     values: dict[str, Any] = {}
     files: list[Path] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aplomb.errors import BadInput, ModelError, OutputError, ShapeError
+from aplomb.errors import BadInput, ModelError, ShapeError
 from aplomb.io import Picture, to_float
 from aplomb.layers import pad
 from aplomb.model import Model
 from aplomb.operator import Operator, chain
 from aplomb.restore.denoise import choose
 
-__all__ = ["Part", "Subject", "into", "mirrored", "part", "pixel_of", "subject"]
+__all__ = ["Part", "Subject", "mirrored", "part", "pixel_of", "subject"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Subject:
     """Noise level that the network is told."""
     sigma: float
     """Standard deviation of the picture's noise: as given, else estimated."""
+    model: Model | None = None
+    """The model that was chosen; None for an operator."""
 
 
 def subject(
@@ -49,6 +50,7 @@ def subject(
         raise BadInput(f"a stack of {len(planes)} pictures was given; explain takes one of them")
     channels = planes.shape[1]
     level: float | None = None
+    chosen: Model | None = None
     if sigma is None:
         from aplomb.classical.noise_level import estimate_sigma
 
@@ -65,7 +67,7 @@ def subject(
         operator, title, level = chosen.operator, chosen.name, chosen.level(sigma)
     if level is not None:
         x = np.concatenate([x, np.full_like(x[:, :1], level)], axis=1)
-    return Subject(operator, title, x, channels, level, sigma)
+    return Subject(operator, title, x, channels, level, sigma, chosen)
 
 
 def pixel_of(at: tuple[int, int] | None, size: tuple[int, ...]) -> tuple[int, int]:
@@ -83,16 +85,6 @@ def pixel_of(at: tuple[int, int] | None, size: tuple[int, ...]) -> tuple[int, in
             f"give rows 0 to {size[0] - 1} and columns 0 to {size[1] - 1}"
         )
     return y, x
-
-
-def into(folder: str | os.PathLike[str]) -> Path:
-    """A folder to write into, made if it is not there."""
-    place = Path(folder)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder {place} cannot be made: {error.strerror}; give another") from None
-    return place
 
 
 def mirrored(operator: Operator, x: NDArray[np.float64]) -> NDArray[np.float64]:

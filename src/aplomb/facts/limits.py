@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from aplomb.facts.spectrum import convolution_norm
+from aplomb.facts.lipschitz import symbol_norm
 from aplomb.layers.stable import BoundedConv, ChannelClip, Spline, kept_slopes
 from aplomb.operator import Operator
 
@@ -21,7 +21,7 @@ def within_limits(operator: Operator) -> Operator:
 
     >>> from aplomb.layers import bounded_conv
     >>> layer = within_limits(bounded_conv(1, 8, limit=0.5))
-    >>> 0.49 < convolution_norm(layer.weight) <= 0.5
+    >>> 0.49 < symbol_norm(layer) <= 0.5
     True
     """
     return operator.map(_kept)
@@ -37,7 +37,7 @@ def _kept(leaf: Operator) -> Operator:
             weight = weight - weight.mean(axis=(1, 2, 3), keepdims=True)
         kept = weight.astype(np.float32)
         # the norm of the weights as they are stored is what counts, so it is looked at after rounding
-        while (norm := _norm(leaf, kept)) > leaf.limit:
+        while (norm := symbol_norm(replace(leaf, weight=kept))) > leaf.limit:
             weight = weight * (leaf.limit / norm * (1 - 1e-7))
             kept = weight.astype(np.float32)
         return replace(leaf, weight=kept)
@@ -47,8 +47,3 @@ def _kept(leaf: Operator) -> Operator:
     if isinstance(leaf, ChannelClip):
         return replace(leaf, width=np.maximum(leaf.width, 0))
     return leaf
-
-
-def _norm(layer: BoundedConv, weight: np.ndarray) -> float:
-    groups = np.asarray(weight, np.float64).reshape(layer.groups, -1, *weight.shape[1:])
-    return max(convolution_norm(kernel, layer.stride, layer.dilation) for kernel in groups)

@@ -34,7 +34,7 @@ from aplomb.layers.pad import NO_PADS, Crop, Pad, Pads
 from aplomb.layers.pool import AveragePool
 from aplomb.operator import Bound, Compose, Identity, Linearity, Operator, Scaling, Sum, chain, combined, rounded_up
 
-__all__ = ["tight"]
+__all__ = ["symbol_norm", "tight"]
 
 LARGEST = 63
 """Pixels a side above which kernels are not joined any more."""
@@ -54,7 +54,7 @@ def tight(operator: Operator) -> Bound | None:
     if isinstance(operator, Dense):
         return _smaller(operator, matrix_norm(operator.weight), "largest singular value")
     if isinstance(operator, (Conv, AveragePool)):
-        return _smaller(operator, _norm(operator), "largest singular value of the symbol, over all frequencies")
+        return _smaller(operator, symbol_norm(operator), "largest singular value of the symbol, over all frequencies")
     if isinstance(operator, (Compose, Sum)):
         kernel = _kernel(operator)
         if kernel is not None and (value := kernel.norm()) is not None:
@@ -79,7 +79,8 @@ def _smaller(operator: Operator, value: float, reason: str) -> Bound:
     return law if law.value <= value else Bound(value, "upper", reason)
 
 
-def _norm(layer: Operator) -> float:
+def symbol_norm(layer: Operator) -> float:
+    """Largest singular value of the symbol of a convolution or an average, bounded from above."""
     if isinstance(layer, AveragePool):
         layer = Conv(np.full((1, 1, *layer.size), 1 / math.prod(layer.size)), None, layer.stride)
     assert isinstance(layer, Conv)
@@ -321,8 +322,8 @@ def _step(operator: Sum) -> Bound | None:
     t = -minus * float((w * v).sum() / max((w * w).sum(), 1e-300)) / factor if factor else 0.0
     if not t > 0:
         return None
-    size = abs(factor) * around * _norm(layer)
-    rest = around * _norm(replace(layer, weight=minus * v + t * factor * w)) * size
+    size = abs(factor) * around * symbol_norm(layer)
+    rest = around * symbol_norm(replace(layer, weight=minus * v + t * factor * w)) * size
     if rest > 1e-3:
         return None
     low, high = phi.slopes

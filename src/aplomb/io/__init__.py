@@ -16,7 +16,7 @@ from __future__ import annotations
 from aplomb.io.layout import FLOAT_RANGE, Origin, from_float, to_float
 from aplomb.io.picture import Metadata, Picture
 from aplomb.io.reading import MAX_PIXELS, read
-from aplomb.io.whole import whole_file
+from aplomb.io.whole import make_folder, whole_file
 from aplomb.io.writing import SUFFIXES, check_output, write
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Picture",
     "check_output",
     "from_float",
+    "make_folder",
     "read",
     "to_float",
     "whole_file",

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from aplomb.errors import OutputError
 
-__all__ = ["whole_file"]
+__all__ = ["make_folder", "whole_file"]
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """A folder to write into, made if it is not there. Raises OutputError."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder {folder} cannot be made: {error.strerror}; give another") from None
+    return folder
 
 
 @contextlib.contextmanager

@@ -11,18 +11,15 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
-from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator
+from aplomb.layers.linear import LinearLeaf
+from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Resampling(Operator):
+class _Resampling(LinearLeaf):
     """Linear, the same on both axes, by an integer factor."""
 
     factor: int
-
-    @property
-    def linearity(self) -> Linearity:
-        return Linearity.LINEAR
 
     def _multiple(self, shape: Shape) -> None:
         """Refuse sizes that the factor does not divide."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aplomb.layers.stable import BoundedConv, ChannelClip, Spline
+from aplomb.layers.stable import BoundedConv, ChannelClip, Spline, kept_slopes
 from aplomb.train.parameters import Trainable
 
 __all__ = ["Limits"]
@@ -60,10 +60,8 @@ class Limits:
             if norm > leaf.limit:
                 weight.mul_(leaf.limit / norm)
         for spline, values in self.splines:
-            middle = values.shape[1] // 2
-            slopes = (values.diff(dim=1) / spline.step).clamp(spline.low, spline.high)
-            rising = F.pad((slopes * spline.step).cumsum(1), (1, 0))
-            values.copy_(values[:, middle : middle + 1] + rising - rising[:, middle : middle + 1])
+            kept = kept_slopes(values.cpu().double().numpy(), spline.step, spline.low, spline.high)
+            values.copy_(torch.from_numpy(kept))
         for width in self.clips:
             width.clamp_(min=0)
 
