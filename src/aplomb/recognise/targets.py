@@ -179,10 +179,12 @@ def instances_from_borders(probabilities: ArrayLike, smallest: int = SMALLEST) -
            [1, 1, 1, 2, 2],
            [1, 1, 1, 2, 2]], dtype=int32)
     """
+    from skimage.measure import label
+
     p = np.asarray(probabilities, np.float32)
     if p.ndim != 3 or p.shape[0] != 3:
         raise ShapeError(f"borders are asked for as (3, H, W): background, inside, border; found the shape {p.shape}")
-    return _flooded(-p[1], p.argmax(axis=0) == 1, p[0] < p[1] + p[2], smallest)
+    return _flooded(-p[1], label(p.argmax(axis=0) == 1, connectivity=1), p[0] < p[1] + p[2], smallest)
 
 
 def instances_from_distances(
@@ -215,6 +217,7 @@ def instances_from_distances(
     >>> instances_from_distances(objects > 0, distance_map(objects), smallest=1)
     array([[0, 1, 1, 1, 2, 2, 2, 0]], dtype=int32)
     """
+    from skimage.measure import label
     from skimage.morphology import local_maxima, reconstruction
 
     mask, d = np.asarray(foreground, np.float32) > 0.5, np.asarray(distance, np.float32)
@@ -227,18 +230,14 @@ def instances_from_distances(
     ground = np.pad(np.where(mask, d, -height), 1, constant_values=-height)
     flat = reconstruction(ground - height, ground)[1:-1, 1:-1]
     peaks = local_maxima(np.pad(flat, 1, constant_values=-2 * height))[1:-1, 1:-1]
-    return _flooded(-d, peaks & mask, mask, smallest)
+    return _flooded(-d, label(peaks & mask, connectivity=2), mask, smallest)  # a peak's pixels may touch at corners
 
 
-def _flooded(
-    relief: NDArray[Any], inside: NDArray[np.bool_], mask: NDArray[np.bool_], smallest: int
-) -> NDArray[np.int32]:
-    """Watershed from the connected regions of `inside` over `mask`; small objects are left out, the rest numbered."""
-    from skimage.measure import label
+def _flooded(relief: NDArray[Any], seeds: NDArray[Any], mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
+    """Watershed from numbered seeds over `mask`; small objects are left out, the rest are numbered."""
     from skimage.segmentation import relabel_sequential, watershed
 
-    seeds = label(inside, connectivity=1)
-    objects = watershed(relief, seeds, mask=mask | inside)
+    objects = watershed(relief, seeds, mask=mask | (seeds > 0))
     sizes = np.bincount(objects.ravel())
     objects[(sizes < smallest)[objects]] = 0
     return np.asarray(relabel_sequential(objects)[0], np.int32)
