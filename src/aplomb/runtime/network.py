@@ -109,17 +109,18 @@ def geometry(model: Model) -> Geometry:
 
 
 def _border(operator: Operator, shape: Shape, output: Shape, axis: int, multiple: int) -> tuple[tuple[int, int], int]:
-    """Pixels that are eaten before and behind, and what a pixel of the result sees beyond these.
+    """Pixels that are eaten before and behind, and how far what is seen reaches beyond what was given.
 
     The result lies in the middle of what it sees. Tiles are whole multiples, which such a network need not take: what
     is missing to the next size that it does is added behind, and cut off again.
     """
-    eaten = shape[2 + axis] - output[2 + axis]
+    size, made = shape[2 + axis], output[2 + axis]
+    eaten = size - made
     spans = [operator.span((p, p + 1), axis) for p in range(operator.grid(axis).stride)]
     low = min(lo - p for p, (lo, _) in enumerate(spans))
     high = max(hi - p - 1 for p, (_, hi) in enumerate(spans))
     if math.isinf(high - low):
         return (eaten // 2, eaten - eaten // 2), 0
     before = min(max(0, math.ceil((low + high) / 2)), eaten)
-    behind = eaten - before + (shape[2 + axis] - eaten) % multiple
-    return (before, behind), max(0, math.ceil(-low), math.ceil(high - eaten))
+    first, last = operator.span((0, made), axis)
+    return (before, eaten - before + (size - eaten) % multiple), math.ceil(max(0, -first, last - size))
