@@ -223,7 +223,7 @@ def _size(model: Model, shape: tuple[int, ...]) -> tuple[int, int]:
         try:
             operator.output_shape(shape)
         except ShapeError:
-            shape = fitting_shape(operator, shape[1])
+            shape = fitting_shape(operator, model.channels_in)
     except (ModelError, ShapeError):  # a network that cannot be read is asked itself
         pass
     if len(shape) != 4:

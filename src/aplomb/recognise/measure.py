@@ -215,7 +215,7 @@ def _values(picture: Picture, shape: tuple[int, ...]) -> NDArray[Any]:
         raise ShapeError(f"{picture.name}: maps of shape {shape} do not fit pictures of {moved.shape[: len(order)]}")
     samples = moved.shape[len(order) :]
     flat = moved.reshape(-1, *shape[-2:], *samples).astype(np.float64)
-    return flat[..., 0] if samples == (1,) else flat[..., :3]
+    return flat[..., 0] if samples == (1,) else flat
 
 
 def pixel_size(picture: Picture) -> PixelSize | None:
