@@ -94,6 +94,26 @@ def test_the_card_survives(tmp_path: Path) -> None:
     assert "[network]" in read.markdown()
 
 
+def test_what_a_recogniser_gives_is_in_its_card(tmp_path: Path) -> None:
+    card = Card(task="segment", classes=("background", "cell"), target="regions", standardise=True, size=(28, 32))
+    written = freeze(conv(1, 2), tmp_path / "a.onnx", card=card)
+    assert load(tmp_path / "a.onnx").card == written
+    text = written.markdown()
+    assert all(word in text for word in ("background, cell", "regions", "28 x 32", "standardised"))
+    assert not any(word in Card(task="denoise").markdown() for word in ("classes", "target", "size", "standardised"))
+
+
+def test_a_card_from_before_there_were_recognisers_is_read(tmp_path: Path) -> None:
+    written = freeze(conv(1, 1), tmp_path / "a.onnx", card=Card(task="denoise"))
+    model = onnx.load(tmp_path / "a.onnx")
+    entries = json.loads(model.metadata_props[0].value)
+    for name in ("classes", "target", "standardise", "size"):
+        del entries[name]
+    model.metadata_props[0].value = json.dumps(entries)
+    onnx.save(model, tmp_path / "a.onnx")
+    assert load(tmp_path / "a.onnx").card == written
+
+
 def _changed(path: Path, change: str) -> None:
     model = onnx.load(path)
     if change == "weight":

@@ -39,7 +39,7 @@ class Card:
 
     name: str = ""
     task: str = ""
-    """What it is for: "denoise", "segment", ..."""
+    """What it is for: "denoise", "segment", "classify"."""
     channels: int = 1
     """Channels of the picture that it takes (1 grey, 3 RGB)."""
     noise_map: bool = False
@@ -49,6 +49,14 @@ class Card:
     """Lowest and highest noise level that it was trained for."""
     homogeneous: bool = False
     """Whether it gives a times the result for a times the picture and the noise level."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes that it gives probabilities of, in their order."""
+    target: str = ""
+    """Of the task "segment", what it gives: "regions", "borders" or "distances" (see `aplomb.recognise.targets`)."""
+    standardise: bool = False
+    """Whether each picture is given minus its mean over its standard deviation, channel by channel."""
+    size: tuple[int, int] | None = None
+    """Height and width of pictures, for a classifier that takes one size."""
     multiple: int = 1
     """Picture sizes must be multiples of this; the runtime pads."""
     halo: int | None = 0
@@ -88,6 +96,10 @@ class Card:
             ("noise", f"standard deviation {levels} of 255" + (", given as a map" if self.noise_map else ""))
             if levels
             else None,
+            ("size", " x ".join(map(str, self.size or ()))),
+            ("standardised", "each picture, channel by channel" if self.standardise else ""),
+            ("classes", ", ".join(self.classes)),
+            ("target", self.target),
             ("parameters", f"{self.parameters:,}"),
             ("multiply-adds a pixel", f"{self.multiply_adds_per_pixel:,}"),
             ("halo, multiple", f"{self.halo} pixels, {self.multiple}"),
@@ -299,8 +311,9 @@ def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
             raise ModelError(
                 f"model {path} has format {entries['format']}, this Aplomb reads up to {FORMAT}; update Aplomb"
             )
-        for pair in ("value_range", "noise_range"):
-            entries[pair] = None if entries[pair] is None else tuple(entries[pair])
+        for name in ("value_range", "noise_range", "classes", "size"):  # JSON has no tuples; old files lack the last
+            if entries.get(name) is not None:
+                entries[name] = tuple(entries[name])
         card = Card(**entries)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ModelError(f"model {path} has a card that cannot be read ({error}); get it again") from None
