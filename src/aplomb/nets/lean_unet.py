@@ -1,9 +1,10 @@
 """A lean U-Net for segmentation: 6,000 multiply-adds a pixel, so that a CPU labels 512 x 512 pixels in a moment.
 
-    lean_unet = shuffle @ tail @ level_1 @ head @ unshuffle,    level_k = blocks @ (identity + up @ level_l @ down) @ blocks
+    lean_unet = shuffle @ tail @ level(1) @ head @ unshuffle
+    level(k) = blocks @ (identity + up @ level(k + 1) @ down) @ blocks
 
-with l = k + 1. Nothing is computed at full resolution: pixels go to channels first, and each output pixel is one of four
-channels of its block at the end. Skips are sums instead of stacks, which halves the convolution behind them. References:
+Nothing is computed at full resolution: pixels go to channels first, and each output pixel is one of four channels of
+its block at the end. Skips are sums instead of stacks, which halves the convolution behind them. References:
 Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015; He, Zhang, Ren, Sun, "Deep residual learning for image recognition",
 CVPR 2016 (the blocks, with batch normalisation, which freezing folds away); Shi et al., "Real-time single image and
 video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016 (the way up).
