@@ -7,6 +7,7 @@ from functools import partial
 
 from aplomb.nets.dncnn import dncnn
 from aplomb.nets.lean import lean
+from aplomb.nets.lean_unet import lean_unet
 from aplomb.nets.patch_mlp import patch_mlp
 from aplomb.nets.rednet import rednet
 from aplomb.nets.residual import residual
@@ -28,6 +29,7 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "patch-mlp": patch_mlp,
     "lean-grey": lean,
     "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
+    "lean-unet": lean_unet,
     "stable-grey": gradient_steps,
     "stable-colour": partial(gradient_steps, channels=3, width=64, scales=(4, 2) * 5),
     "averaged": averaged,
@@ -40,6 +42,7 @@ __all__ = [
     "dncnn",
     "gradient_steps",
     "lean",
+    "lean_unet",
     "patch_mlp",
     "rednet",
     "residual",
