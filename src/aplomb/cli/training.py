@@ -30,6 +30,6 @@ def train(
     except ModuleNotFoundError as error:
         raise BadInput(f"training needs {error.name}, which is not installed; pip install 'aplomb[train]'") from None
     result = run_training(recipe, data, output, run=run, resume=not fresh)
-    reached = ", ".join(f"{noise} {value:.2f} dB" for noise, value in result.psnr.items())
-    say(f"wrote {result.path}: best at step {result.step} of {result.steps}{', ' + reached if reached else ''}")
-    say(f"try it: aplomb denoise noisy.png -o clean.png --model {result.path}")
+    reached = f", {result.reached} on validation" if result.figures else ""
+    say(f"wrote {result.path}: best at step {result.step} of {result.steps}{reached}")
+    say(f"try it: {result.command}")

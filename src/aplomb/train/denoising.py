@@ -32,6 +32,7 @@ class Denoising(Task[DenoiseRecipe]):
 
     unit: ClassVar[str] = " dB"
     figure: ClassVar[str] = "psnr"
+    command: ClassVar[str] = "aplomb denoise noisy.png -o clean.png --model {}"
 
     def __init__(self, recipe: DenoiseRecipe, data: str | os.PathLike[str] | None) -> None:
         self.recipe = recipe
@@ -63,7 +64,8 @@ class Denoising(Task[DenoiseRecipe]):
         held = tuple(find_pictures(validation, root)) if validation else split.validation
         held = held[: recipe.validation.limit]
         split = Split(split.train, held, tuple(find_pictures(test, root)) if test else split.test)
-        notes.append(f"{len(split.train)} pictures to train on, {len(held)} for validation, {len(split.test)} for the test")
+        counts = (len(split.train), len(held), len(split.test))
+        notes.append("{} pictures to train on, {} for validation, {} for the test".format(*counts))
         if both := set(split.train) & set(held):
             notes.append(f"careful: {len(both)} file(s), {min(both)} among them, are in training and in validation")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aplomb.classical.noise_level import estimate_sigma
 from aplomb.errors import RecipeError
-from aplomb.train.crops import PictureSet, floats, generator, order, saturate
+from aplomb.train.crops import Flips, PictureSet, floats, generator, order, saturate
 from aplomb.train.losses import Batch
 from aplomb.train.noise import draw_levels, noisy
 from aplomb.train.recipe import DenoiseRecipe
@@ -99,7 +99,8 @@ class Feed(Shares):
         which = order(first, count, len(self.pictures), data.repeat, run.seed)
         draw = self.draw(CROPS, step, number)
         device_draw = self.draw(NOISE, step, number, self.device)
-        crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, augment=data.augment)
+        flips: Flips = "all" if data.augment else "none"
+        crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, flips=flips)
         if data.saturation is not None:
             crops = saturate(crops, draw_levels(data.saturation, len(which), "uniform", draw).to(self.device))
         if self.clean:

@@ -57,6 +57,8 @@ class Result:
     figures: dict[str, float] = field(default_factory=dict)
     """What was reached on the validation pictures: PSNR in dB by noise, IoU by class, accuracy."""
     unit: str = ""
+    command: str = ""
+    """A line for the shell that applies the model."""
     step: int = 0
     """Step at which the best weights were found."""
     steps: int = 0
@@ -167,10 +169,12 @@ def train(
                 recipe, task, operator, notes, folder, resume, fabric, pool, workers, stop, quiet
             )
     trained = within_limits(operator.with_weights({n: array_of(value) for n, value in best["weights"].items()}))
-    result = task.finished(trained)
+    result = task.finished(trained, fabric.device)
     if fabric.is_global_zero:
         freeze_result(result, path, recipe, task, best, step, seconds)
-    return Result(result, path, folder, best["figures"], task.unit, best["step"], step, seconds)
+    return Result(
+        result, path, folder, best["figures"], task.unit, task.command.format(path), best["step"], step, seconds
+    )
 
 
 def _train(

@@ -130,6 +130,8 @@ class Task(ABC, Generic[R]):
 
     unit: ClassVar[str] = ""
     """Of the figures."""
+    command: ClassVar[str] = ""
+    """How the model is applied; {} is its file."""
     figure: ClassVar[str] = ""
     """What the curve on validation shows."""
     files: Split
@@ -171,7 +173,7 @@ class Task(ABC, Generic[R]):
     def arrays(self) -> list[NDArray[Any]]:
         """Training arrays, for the fingerprint."""
 
-    def finished(self, network: Operator, judged: Mapping[str, float]) -> Operator:
+    def finished(self, network: Operator, device: torch.device) -> Operator:
         """The network as it is frozen, from the one that was trained."""
         return network
 

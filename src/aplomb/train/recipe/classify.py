@@ -19,6 +19,8 @@ class ClassifyDataPart(PicturesPart):
     """Side in pixels that pictures are brought to, by area averages or bilinear interpolation."""
     classes: list[str] = []
     """Names of the classes; those of the folders, or the numbers in the file, unless given."""
+    rows: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)] | None = None
+    """Of an .npz file, only the pictures from the first number up to, without, the second."""
     standardise: bool = False
     """Each picture minus its mean over its standard deviation, channel by channel."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aplomb.train.recipe.parts import JudgePart, Level, Part, PicturesPart, Positive, Range, Recipe, Share
+from aplomb.train.recipe.parts import JudgePart, Level, Part, PicturesPart, Positive, Range, Recipe
 
 __all__ = ["SUPERVISED", "DataPart", "DenoiseRecipe", "LossPart", "NoisePart", "ValidationPart"]
 
