@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aplomb.data import Split, find_pictures, load_pictures, split_files
 from aplomb.errors import BadInput, RecipeError
-from aplomb.io import read
+from aplomb.io import read, read_labels
 from aplomb.recognise.targets import IGNORE
 from aplomb.train.crops import floats
 from aplomb.train.recipe.segment import LabelsPart, SegmentRecipe
@@ -145,11 +145,6 @@ def standardised(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     mean, deviation = x.mean((1, 2), keepdims=True), x.std((1, 2), keepdims=True)
     result: NDArray[np.float32] = ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
     return result
-
-
-def read_labels(path):  # type: ignore
-    a = read(path).array
-    return (a if a.ndim == 2 else a[..., 0]).astype(np.int32)
 
 
 def _labels(path: Path, part: LabelsPart) -> NDArray[Any]:

@@ -72,7 +72,7 @@ def parse_recipe(text: str, name: str = "recipe") -> Recipe:
     Traceback (most recent call last):
         ...
     aplomb.errors.RecipeError: r.toml, line 4: [data] has no key 'trane'; its keys are train, validation, \
-test, pair, validation_fraction, test_fraction, limit, colour, crop, random_crop, augment, scales, saturation, repeat
+test, validation_fraction, test_fraction, limit, colour, repeat, pair, crop, random_crop, augment, scales, saturation
     """
     try:
         values = tomllib.loads(text)
