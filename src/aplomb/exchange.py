@@ -432,7 +432,7 @@ def _response_norm(a: dict[str, Any], c: list[Any]) -> Operator:
     if size % 2 == 0:
         raise _Unknown("an even number of neighbouring channels")
     factor, power, offset = a.get("alpha", 1e-4), a.get("beta", 0.75), a.get("bias", 1.0)
-    return LocalResponseNorm(size, _short(factor / size), _short(power), _short(offset))
+    return LocalResponseNorm(size, _short(_short(factor) / size), _short(power), _short(offset))
 
 
 def _resize(a: dict[str, Any], c: list[Any]) -> Operator:

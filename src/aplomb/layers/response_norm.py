@@ -67,7 +67,7 @@ class LocalResponseNorm(Operator):
 def local_response_norm(size: int = 5, factor: float = 1e-4, power: float = 0.75, offset: int = 2) -> Operator:
     """Local response normalisation over `size` (odd) neighbouring channels; the constants are those of AlexNet.
 
-    `factor` and `power` are positive, `offset` is a whole number from 1: OpenVINO 2026.4 drops what is behind the point.
+    `factor` and `power` are positive, `offset` is a whole number from 1: OpenVINO 2026.4 drops the rest.
 
     >>> local_response_norm(3, factor=1.0, power=0.5, offset=5)(np.full((1, 1, 1, 1), 2.0)).round(3)
     array([[[[0.667]]]])
