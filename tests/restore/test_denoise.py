@@ -139,4 +139,5 @@ def test_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises((ModelError, ShapeError)):
         aplomb.denoise(GREY, 0.1, tmp_path / "half.onnx")
     freeze(identity - conv(1, 1), tmp_path / "other.onnx", card=Card(name="other", task="segment"))
-    assert any("segment" in note for note in aplomb.denoise(GREY, 0.1, tmp_path / "other.onnx").notes)
+    with pytest.raises(ModelError, match=r"other segments, it does not denoise; use it with aplomb segment"):
+        aplomb.denoise(GREY, 0.1, tmp_path / "other.onnx")

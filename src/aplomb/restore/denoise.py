@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aplomb.errors import BadInput, ModelError, ShapeError
+from aplomb.errors import BadInput, ModelError
 from aplomb.io import Origin, Picture, from_float, to_float
-from aplomb.model import Model, load, shipped
+from aplomb.model import Model, load
 from aplomb.restore import guard
 from aplomb.restore.estimate import ErrorEstimate
 from aplomb.restore.verdict import examine
-from aplomb.runtime.engines import Engine, EngineName, Precision, open_engine
-from aplomb.runtime.tiles import apply, free_memory, plan
+from aplomb.runtime.choice import check_channels, check_task
+from aplomb.runtime.engines import EngineName, Precision
+from aplomb.runtime.network import open_network
 
 USUAL = {1: "denoise-grey", 3: "denoise-colour"}
 """The network for a picture of so many channels."""
@@ -121,6 +122,9 @@ def denoise(
     True
     """
     planes, origin = to_float(image)
+    if model is not None:
+        model = model if isinstance(model, Model) else load(model)
+        check_task(model, "denoise")
     chosen = choose(model, planes.shape[1])
     levels = _levels(planes, sigma)
     notes = guard.notes(planes, levels, chosen, origin.dtype)
@@ -133,19 +137,16 @@ def denoise(
         used = np.clip(levels, low, high) if takes_level and not card.homogeneous else levels
     if card is None:
         notes.append(f"{chosen.name} has no Aplomb card: its range, task and noise level are not known")
-    elif card.task != "denoise":
-        notes.append(f"{chosen.name} is made for the task {card.task or 'unknown'!r}, not for denoising")
+    elif not card.task:
+        notes.append(f"{chosen.name} does not say in its card that it is for denoising")
 
     if precision != "f32":
         notes.append(_loss(chosen, precision))
-    runner = open_engine(chosen, engine, precision, threads)
-    halo, multiple, values = _facts(chosen)
-    room = free_memory() / 2 if memory is None else memory
-    network, extra = _checked(runner, chosen), used.astype(np.float32)[:, None]
+    network = open_network(chosen, engine, precision, memory=memory, threads=threads)
+    extra = used.astype(np.float32)[:, None]
 
     def run(x: NDArray[np.float32], extra: NDArray[np.float32], progress: Any = None) -> NDArray[np.float32]:
-        layout = plan(x.shape, halo=halo, multiple=multiple, values_per_pixel=values, memory=room)
-        return apply(network, x, layout, extra=extra if takes_level else None, progress=progress)
+        return network(x, extra=extra if takes_level else None, progress=progress)
 
     start = time.perf_counter()
     restored = run(planes, extra, progress)
@@ -170,8 +171,8 @@ def denoise(
         sigma=float(levels[0]) if len(levels) == 1 else tuple(map(float, levels)),
         estimated=sigma is None,
         model=chosen.name,
-        engine=runner.name,
-        precision=runner.precision,
+        engine=network.engine.name,
+        precision=network.engine.precision,
         seconds=seconds,
         notes=tuple(notes),
         errors=verdict.errors if verdict else (),
@@ -194,13 +195,7 @@ def choose(model: str | Path | Model | None, channels: int) -> Model:
             raise ModelError(f"no shipped network takes pictures with {channels} channels; give one with model=...")
         model = USUAL[channels]
     chosen = model if isinstance(model, Model) else load(model)
-    wanted = chosen.card.channels if chosen.card else chosen.channels_in
-    if wanted is not None and wanted != channels:
-        others = [name for name in shipped() if (c := load(name).card) and c.channels == channels]
-        raise ModelError(
-            f"model {chosen.name} takes pictures with {wanted} channel(s), this one has {channels}; "
-            f"for it there is {' or '.join(others) or 'no shipped model'}, or convert the picture"
-        )
+    check_channels(chosen, channels)
     return chosen
 
 
@@ -229,27 +224,3 @@ def _loss(model: Model, precision: Precision) -> str:
         return f"what {precision} loses against f32 was not measured for {model.name}"
     losses = ", ".join(f"{loss:.3f} dB at {level}" for level, loss in measured.items())
     return f"{precision} loses {losses} of 255 against f32, measured on other pictures (see its card)"
-
-
-def _facts(model: Model) -> tuple[int | None, int, float]:
-    """Halo, multiple and values per pixel: from the card, else from the network itself."""
-    if model.card:
-        return model.card.halo, model.card.multiple, model.card.values_per_pixel
-    from aplomb.model import facts
-
-    try:
-        return facts(model.operator)
-    except (ModelError, ShapeError):
-        return None, 1, 256.0  # one pass over the whole picture is right for any network that takes its size
-
-
-def _checked(runner: Engine, model: Model) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        y = runner(x)
-        if y.ndim != 4 or y.shape[2:] != x.shape[2:]:
-            raise ModelError(
-                f"model {model.name} makes {y.shape} of {x.shape}: it changes the size, so it is no denoiser"
-            )
-        return y
-
-    return run

@@ -4,6 +4,9 @@ The network itself says how: its total stride is the lattice on which tiles may 
 around a tile that the result inside depends on. A picture is padded once, by reflection, to a multiple of the stride;
 tiles are cut from that, all of one size, and what they compute beside a cut is thrown away. So every pixel that is
 kept was computed from the same neighbours as in one pass over the whole picture.
+
+A network of valid convolutions gives less than it is given. The picture is then mirrored once at its border by as much
+as the network eats, and each tile is cut with what the network eats around it (the overlap-tiles of the U-Net paper).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aplomb.errors import BadInput
+from aplomb.layers.pad import NO_PADS, Pads
 
 Values = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -35,9 +39,11 @@ class Plan:
     width: int
     batch: int
     halo: int
+    border: Pads = NO_PADS
+    """Pixels around a tile that the network takes and does not give back."""
 
     def tiles(self) -> list[tuple[slice, slice]]:
-        """Where tiles lie in the padded picture."""
+        """Where tiles lie in the padded picture, without their border."""
         rows, columns = (self._starts(axis) for axis in (0, 1))
         return [(slice(y, y + self.height), slice(x, x + self.width)) for y in rows for x in columns]
 
@@ -66,6 +72,7 @@ def plan(
     values_per_pixel: float,
     memory: float,
     side: int = SIDE,
+    border: Pads = NO_PADS,
 ) -> Plan:
     """Tiles for pictures of `shape` (N, C, H, W), so that an engine needs at most `memory` bytes.
 
@@ -76,24 +83,21 @@ def plan(
     ((1000, 1000), 1000, 1)
     """
     n, _, *sizes = shape
+    above, beside = (sum(pads) for pads in border)
     padded = tuple(-(-size // multiple) * multiple for size in sizes)
     pixel = 4 * max(values_per_pixel, 1.0) * OVERHEAD
     room = int(memory / pixel)
     if halo is None:  # one pass, whatever it takes
-        _enough(padded[0] * padded[1], room, pixel)
-        return Plan((padded[0], padded[1]), padded[0], padded[1], 1, 0)
+        _enough((padded[0] + above) * (padded[1] + beside), room, pixel)
+        return Plan((padded[0], padded[1]), padded[0], padded[1], 1, 0, border)
     halo = -(-halo // multiple) * multiple
     least = 2 * halo + multiple
-    side = max(least, min(side, int(room**0.5)))
+    side = max(least, min(side, int(room**0.5) - max(above, beside)))
     height, width = (_even(size, side, halo, multiple) for size in padded)
-    _enough(height * width, room, pixel)
-    return Plan(
-        (padded[0], padded[1]),
-        height,
-        width,
-        max(1, min(n, room // (height * width), SIDE**2 // (height * width))),
-        halo,
-    )
+    pixels = (height + above) * (width + beside)
+    _enough(pixels, room, pixel)
+    batch = max(1, min(n, room // pixels, SIDE**2 // pixels))
+    return Plan((padded[0], padded[1]), height, width, batch, halo, border)
 
 
 def _even(size: int, side: int, halo: int, multiple: int) -> int:
@@ -123,19 +127,22 @@ def apply(
 ) -> Values:
     """`network` on the pictures `x`, (N, C, H, W), tile by tile.
 
-    `extra`, (N, E), holds numbers that enter as E constant channels (a noise level). `network` keeps the size.
+    `extra`, (N, E), holds numbers that enter as E constant channels (a noise level). `network` gives back as many
+    pixels as it takes, less the border, and perhaps a few behind them, which are left out.
     `progress` is called with the tiles done and the tiles in all.
     """
     n, _, height, width = x.shape
-    bottom, right = layout.padded[0] - height, layout.padded[1] - width
-    if bottom or right:
+    (top, below), (left, beside) = layout.border
+    pads = (top, below + layout.padded[0] - height), (left, beside + layout.padded[1] - width)
+    if pads != NO_PADS:
         # a picture smaller than its padding is reflected again and again
-        x = np.pad(x, ((0, 0), (0, 0), (0, bottom), (0, right)), mode="reflect")
+        x = np.pad(x, ((0, 0), (0, 0), *pads), mode="reflect")
     result: Values | None = None
     tiles = layout.tiles()
     batches = list(_batches(n, layout.batch))
     for done, (pictures, tile) in enumerate((b, t) for b in batches for t in tiles):
-        part = x[pictures][(slice(None), slice(None), *tile)]
+        rows, columns = tile
+        part = x[pictures][:, :, rows.start : rows.stop + top + below, columns.start : columns.stop + left + beside]
         if extra is not None:
             maps = extra[pictures][:, :, None, None] * np.ones((1, 1, *part.shape[2:]), np.float32)
             part = np.concatenate([part, maps.astype(np.float32)], axis=1)
