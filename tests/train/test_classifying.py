@@ -141,7 +141,7 @@ def test_bad_folders_end_in_one_line(spoil, message, folder):
 def test_a_class_missing_from_the_training_split_is_told(folder):
     for path in sorted((folder / "data" / "lying").glob("*"))[1:]:
         path.unlink()
-    with pytest.raises(RecipeError, match="none of the .* pictures to train on is of class lying"):
+    with pytest.raises(RecipeError, match=r"none of the .* pictures to train on is of class lying"):
         Classifying(recipe(), folder)
 
 
@@ -149,7 +149,7 @@ def test_a_class_missing_from_the_training_split_is_told(folder):
     ("arrays_of", "message"),
     [
         ({"images": np.zeros((4, 8, 8), np.uint8)}, "asked for an .npz file with arrays images and labels"),
-        ({"images": np.zeros((4, 8, 8), np.uint8), "labels": np.zeros(3, int)}, r"images \(4, 8, 8, 1\) and labels \(3,\)"),
+        ({"images": np.zeros((4, 8, 8), np.uint8), "labels": np.zeros(3, int)}, r"\(4, 8, 8, 1\) and labels \(3,\)"),
         ({"images": np.zeros((4, 8, 8, 3), np.uint8), "labels": np.arange(4) % 2}, "pictures of 3 channel"),
     ],
 )  # fmt: skip

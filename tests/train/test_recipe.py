@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from aplomb.errors import RecipeError
-from aplomb.train import parse_recipe, read_recipe
 from aplomb.nets import NETWORKS
+from aplomb.train import parse_recipe, read_recipe
 
 GOOD = """title = "x"
 [network]

@@ -40,7 +40,7 @@ def test_learns_and_leaves_everything_a_user_needs(photos, recipe_of, tmp_path) 
     assert card.noise_range == pytest.approx((0, 55 / 255))
     assert card.training["recipe"] == recipe.text
     assert card.training["pictures"] == {"train": 8, "validation": 2, "test": 0}
-    assert card.metrics["psnr"]["sigma 25"] == pytest.approx(result.figures["sigma 25"], abs=1e-3)
+    assert card.metrics["PSNR"]["sigma 25"] == pytest.approx(result.figures["sigma 25"], abs=1e-3)
     names = {f.name.split(".tfevents")[0] for f in (tmp_path / "run").iterdir()}
     assert names == {"recipe.toml", "checkpoint.pt", "log.csv", "curves.png", "events.out"}
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")

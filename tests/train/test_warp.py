@@ -20,7 +20,7 @@ def test_a_picture_and_its_labels_move_alike(settings):
     picture, labels = both[:, :1], both[:, 1:]
     assert set(labels.unique().tolist()) == {0.0, 1.0}
     assert ((picture > 0.5).float() == labels).float().mean() > 0.985
-    assert ((scene() == labels).float().mean() < 0.995), "and they do move"
+    assert (scene() == labels).float().mean() < 0.995, "and they do move"
     assert not torch.equal(labels[0], labels[1]), "each in its own way"
 
 

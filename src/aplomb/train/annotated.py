@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from aplomb.data import Split, find_pictures, load_pictures, split_files
 from aplomb.errors import BadInput, RecipeError
-from aplomb.io import read, read_labels
-from aplomb.recognise.targets import IGNORE
+from aplomb.io import IGNORE, read, read_labels
 from aplomb.train.crops import floats
 from aplomb.train.recipe.segment import LabelsPart, SegmentRecipe
 

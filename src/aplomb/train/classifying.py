@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from aplomb.data import Split, find_pictures, load_pictures
 from aplomb.errors import BadInput, RecipeError, ShapeError
-from aplomb.layers import softmax, take
+from aplomb.layers import softmax
 from aplomb.model import Card
+from aplomb.nets.googlenet import main_branch
 from aplomb.operator import Operator, chain, identity
 from aplomb.train.annotated import standardised
 from aplomb.train.crops import PictureSet, floats, order
@@ -217,8 +218,6 @@ class Classifying(Task[ClassifyRecipe]):
         The temperature is the one with the smallest cross-entropy on the validation pictures. Reference: Guo et al.,
         "On calibration of modern neural networks", ICML 2017.
         """
-        outputs = network.output_shape((1, *self.train.pictures.shape[1:]))[1]
-        kept = network if outputs == len(self.classes) else chain(network, take(0, len(self.classes), of=outputs))
         temperature = 1.0
         if len(self.validation.classes):
             from scipy.optimize import minimize_scalar
@@ -230,7 +229,7 @@ class Classifying(Task[ClassifyRecipe]):
                 return float(F.cross_entropy(logits / np.exp(log), truth))
 
             temperature = float(np.exp(minimize_scalar(cross_entropy, bounds=(-3.0, 3.0), method="bounded").x))
-        return chain(kept, (1 / temperature) * identity, softmax)
+        return chain(main_branch(network), (1 / temperature) * identity, softmax)
 
     def card(self, network: Operator) -> Card:
         size = self.recipe.data.size

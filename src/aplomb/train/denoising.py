@@ -31,7 +31,7 @@ class Denoising(Task[DenoiseRecipe]):
     """Pictures (C, H, W) for training and validation, and second noisy ones of the same scenes."""
 
     unit: ClassVar[str] = " dB"
-    figure: ClassVar[str] = "psnr"
+    figure: ClassVar[str] = "PSNR"
     command: ClassVar[str] = "aplomb denoise noisy.png -o clean.png --model {}"
 
     def __init__(self, recipe: DenoiseRecipe, data: str | os.PathLike[str] | None) -> None:

@@ -66,7 +66,8 @@ def cross_validate(
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     if not isinstance(recipe, SegmentRecipe) or recipe.data.validation:
         raise RecipeError(
-            f"{recipe.name}: folds are for the task 'segment' without [data] validation; here the task is {recipe.task!r}"
+            f"{recipe.name}: folds are for the task 'segment' without [data] validation; "
+            f"here the task is {recipe.task!r}"
         )
     if folds < 2:
         raise RecipeError(f"{recipe.name}: asked for {folds} fold(s); give 2 or more")

@@ -225,7 +225,7 @@ def _train(
             "optimisers": [o.state_dict() for o in optimisers],
         })  # fmt: skip
 
-    record = Record(folder, step, task.figure + task.unit.replace(" ", ", ")) if first else None
+    record = Record(folder, step, task.figure) if first else None
     if first:
         with whole_file(folder / "recipe.toml") as temporary:
             temporary.write_text(recipe.text, encoding="utf-8")
