@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aplomb.metrics import mse, psnr, ssim
     from aplomb.model import Card, Model, freeze, load, shipped, thaw
     from aplomb.operator import Bound, Operator, chain, identity, stack
+    from aplomb.recognise.classify import Classification, classify
+    from aplomb.recognise.segment import Segmentation, segment
     from aplomb.restore.denoise import Result, denoise
     from aplomb.restore.estimate import ErrorEstimate, estimate_error
     from aplomb.runtime.quantise import quantise
@@ -33,6 +35,7 @@ _HOME = {
     "Bound": "operator",
     "Card": "model",
     "Certificate": "certificate",
+    "Classification": "recognise.classify",
     "Comparison": "comparison",
     "ErrorEstimate": "restore.estimate",
     "Explanation": "explanation",
@@ -40,9 +43,11 @@ _HOME = {
     "Operator": "operator",
     "Result": "restore.denoise",
     "RunError": "errors",
+    "Segmentation": "recognise.segment",
     "Table": "facts.table",
     "certify": "certificate",
     "chain": "operator",
+    "classify": "recognise.classify",
     "compare": "comparison",
     "denoise": "restore.denoise",
     "estimate_error": "restore.estimate",
@@ -53,6 +58,7 @@ _HOME = {
     "mse": "metrics",
     "psnr": "metrics",
     "quantise": "runtime.quantise",
+    "segment": "recognise.segment",
     "shipped": "model",
     "ssim": "metrics",
     "stack": "operator",
@@ -66,6 +72,7 @@ __all__ = [
     "Bound",
     "Card",
     "Certificate",
+    "Classification",
     "Comparison",
     "ErrorEstimate",
     "Explanation",
@@ -73,9 +80,11 @@ __all__ = [
     "Operator",
     "Result",
     "RunError",
+    "Segmentation",
     "Table",
     "certify",
     "chain",
+    "classify",
     "compare",
     "denoise",
     "estimate_error",
@@ -86,6 +95,7 @@ __all__ = [
     "mse",
     "psnr",
     "quantise",
+    "segment",
     "shipped",
     "ssim",
     "stack",

@@ -14,12 +14,14 @@ from aplomb.nets.lean import lean
 from aplomb.nets.lean_unet import lean_unet
 from aplomb.nets.lenet import lenet
 from aplomb.nets.mlp import mlp, perceptron
+from aplomb.nets.names import from_state_dict
 from aplomb.nets.patch_mlp import patch_mlp
 from aplomb.nets.pattern import pattern
 from aplomb.nets.rednet import rednet
 from aplomb.nets.residual import residual
 from aplomb.nets.resnet import resnet, resnet_cifar
 from aplomb.nets.stable import averaged, gradient_steps
+from aplomb.nets.state_dict import read_state_dict
 from aplomb.nets.unet import unet, unet_denoiser
 from aplomb.nets.unet_valid import unet_valid
 from aplomb.nets.vgg import vgg
@@ -68,6 +70,7 @@ __all__ = [
     "alexnet",
     "averaged",
     "dncnn",
+    "from_state_dict",
     "fully_convolutional",
     "googlenet",
     "gradient_steps",
@@ -80,6 +83,7 @@ __all__ = [
     "patch_mlp",
     "pattern",
     "perceptron",
+    "read_state_dict",
     "rednet",
     "residual",
     "resnet",
