@@ -131,7 +131,7 @@ def test_out_of_memory_ends_in_one_line(photos, recipe_of, tmp_path, monkeypatch
         return torch.empty(2**52)  # more than any address space holds: the allocator's own error
 
     monkeypatch.setattr("aplomb.train.denoising.loss_of", greedy)
-    with pytest.raises(RunError, match=r"out of memory with \[run\] batch 8 and pieces of 32 pixels; set \[run\] chunk"):
+    with pytest.raises(RunError, match=r"out of memory with \[run\] batch 8 and pieces of 32 pixels; set"):
         train(recipe_of(), photos, run=tmp_path, threads=2, quiet=True)
 
 
