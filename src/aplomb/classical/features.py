@@ -9,26 +9,20 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from aplomb.errors import BadInput, ShapeError
+from aplomb.classical.pictures import Doubles, Pictures, check_pictures, grey
+from aplomb.errors import BadInput
 
-__all__ = ["FEATURES", "FeatureTable", "check_pictures", "features", "grey"]
+__all__ = ["FEATURES", "FeatureTable", "features"]
 
-Doubles = npt.NDArray[np.float64]
 Named = dict[str, float]
-
-_LUMA = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue (ITU-R BT.709)."""
 
 _LEVELS = 16
 """Grey levels of the co-occurrence matrices."""
-
-_LEAST = 8
-"""Pixels a side of the smallest picture: HOG cuts it into 4 x 4 cells of at least 2 x 2 pixels."""
 
 
 class FeatureTable(NamedTuple):
@@ -38,7 +32,7 @@ class FeatureTable(NamedTuple):
     columns: tuple[str, ...]
 
 
-def features(images: npt.ArrayLike | Sequence[npt.ArrayLike], names: Sequence[str] | None = None) -> FeatureTable:
+def features(images: Pictures, names: Sequence[str] | None = None) -> FeatureTable:
     """Features of pictures, side by side.
 
     Parameters
@@ -71,45 +65,6 @@ def features(images: npt.ArrayLike | Sequence[npt.ArrayLike], names: Sequence[st
         raise BadInput(f"asked for no features; give one or more of {', '.join(FEATURES)}")
     rows = [{f"{name} {column}": v for name in chosen for column, v in _NAMED[name](one).items()} for one in stack]
     return FeatureTable(np.array([list(row.values()) for row in rows], np.float64), tuple(rows[0]))
-
-
-def check_pictures(images: npt.ArrayLike | Sequence[npt.ArrayLike], least: int = _LEAST) -> Doubles:
-    """Pictures as (N, H, W, C) in float64, or an error; `least` is the smallest side that will do."""
-    if isinstance(images, np.ndarray):
-        array: npt.NDArray[Any] = images
-    else:
-        shapes = list(dict.fromkeys(np.shape(one) for one in images))  # type: ignore[union-attr, arg-type]
-        if len(shapes) > 1:
-            raise ShapeError(f"pictures of different shapes: {shapes[0]} and {shapes[1]}; bring them to one size first")
-        array = np.asarray(images)
-    if array.ndim not in (3, 4) or array.size == 0:
-        raise ShapeError(
-            f"pictures must be (N, H, W) or (N, H, W, C), found shape {array.shape}; one picture is x[None]"
-        )
-    if array.ndim == 4 and array.shape[3] > 4:
-        raise ShapeError(f"pictures must be (N, H, W, C) with at most 4 channels, found shape {array.shape}")
-    if min(array.shape[1:3]) < least:
-        raise ShapeError(f"pictures of {array.shape[1]} x {array.shape[2]} pixels are too small; give {least} or more")
-    if array.dtype.kind not in "fb":
-        raise BadInput(f"pictures must be floating point in 0..1, found {array.dtype}; divide by the value of white")
-    array = array.astype(np.float64)
-    wrong = np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
-    if wrong.size:
-        raise BadInput(
-            f"{wrong.size} of {len(array)} pictures hold NaN or infinity, first number {wrong[0]}; fill them"
-        )
-    if abs(array).max() > 10:
-        raise BadInput(f"pictures reach {abs(array).max():.4g}; scale them to 0..1, dividing by the value of white")
-    return array if array.ndim == 4 else array[..., None]
-
-
-def grey(picture: Doubles) -> Doubles:
-    """The grey picture of (..., C): luma of the first three channels, or the mean of fewer.
-
-    >>> grey(np.array([[1.0, 0.0, 0.0]]))
-    array([0.2126])
-    """
-    return np.asarray(picture[..., :3] @ _LUMA if picture.shape[-1] >= 3 else picture.mean(axis=-1))
 
 
 def _intensity(picture: Doubles) -> Named:
