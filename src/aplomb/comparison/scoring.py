@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aplomb.comparison.recognition import Column
+from aplomb.comparison.references import Truth
 from aplomb.errors import BadInput
 from aplomb.metrics import (
     average_precision,
@@ -23,7 +24,6 @@ from aplomb.metrics import (
     roc_area,
     warping_error,
 )
-from aplomb.recognise.targets import IGNORE
 
 __all__ = [
     "Truth",
@@ -38,15 +38,6 @@ __all__ = [
 
 FEW = 3
 """Of more classes than these the IoU of each stands on the page only."""
-
-
-class Truth(NamedTuple):
-    """The reference of one picture."""
-
-    labels: NDArray[Any]
-    """(H, W): classes, or objects."""
-    mask: NDArray[np.bool_]
-    """(H, W): which pixels count."""
 
 
 def region_columns(classes: Sequence[str], membrane: int | None) -> tuple[Column, ...]:
@@ -151,10 +142,3 @@ def score_objects(labels: NDArray[Any], truth: Truth) -> dict[str, float]:
         "panoptic_quality": panoptic_quality(matching).quality,
         "count_error": abs(matching.found - matching.present) / max(matching.present, 1),
     }
-
-
-def truth_of(labels: NDArray[Any], mask: NDArray[Any] | None, *, objects: bool) -> Truth:
-    """The reference and the pixels of it that count: not those marked by `IGNORE`, or -1 in a map of objects."""
-    counts = labels >= 0 if objects else labels != IGNORE
-    counts = counts if mask is None else counts & (np.asarray(mask) > 0)
-    return Truth(np.where(counts, labels, 0), np.asarray(counts, np.bool_))

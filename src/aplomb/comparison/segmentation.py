@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from aplomb.comparison.recognition import Recognition
-from aplomb.comparison.scoring import Truth
+from aplomb.comparison.references import Truth
 from aplomb.comparison.sources import Image
 from aplomb.recognise.targets import Target
 

@@ -16,21 +16,20 @@ from numpy.typing import NDArray
 from aplomb.comparison.bootstrap import mean_over
 from aplomb.comparison.machine import about
 from aplomb.comparison.recognition import Column, Row, Score, best_of, in_order
+from aplomb.comparison.references import Truth, class_names, fields_of_view, label_maps, references
 from aplomb.comparison.scoring import (
-    Truth,
     confusion,
     matched,
     object_columns,
     region_columns,
     score_objects,
     score_regions,
-    truth_of,
 )
 from aplomb.comparison.segmentation import Example, SegmentationComparison
 from aplomb.comparison.segmenters import Learned, Method, Question, choose
 from aplomb.comparison.sources import Image, pictures, short, sources
 from aplomb.errors import AplombError, BadInput
-from aplomb.io import IGNORE, check_classes, read, read_labels
+from aplomb.io import IGNORE, check_classes
 from aplomb.metrics import Interval
 from aplomb.recognise.targets import Target
 
@@ -117,8 +116,8 @@ def compare_segmentation(
         raise BadInput("asked to compare with no seed; give one or more")
     objects = target != "regions"
     named = [pair for name, load in sources(images) for pair in pictures(name, load())]
-    truths = _truths(named, _maps(labels), _masks(masks), objects=objects)
-    names = ("background", "object") if objects else _classes([t.labels for t in truths], classes)
+    truths = references(named, label_maps(labels), fields_of_view(masks), objects=objects)
+    names = ("background", "object") if objects else class_names([t.labels for t in truths], classes)
     membrane = names.index("membrane") if membranes and "membrane" in names else None
     if membranes and membrane is None:
         raise BadInput(f"asked for figures of membranes, found the classes {', '.join(names)}; name one membrane")
@@ -275,69 +274,12 @@ def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Inte
     return mean_over(np.nanmean(first, 0) - second if len(first) == 1 else first - np.nanmean(second, 0))
 
 
-def _maps(labels: Any) -> list[NDArray[Any]]:
-    """Label maps as they are stored."""
-    return [read_labels(item) if isinstance(item, (str, os.PathLike)) else np.asarray(item) for item in _listed(labels)]
-
-
-def _masks(masks: Any) -> list[NDArray[Any]] | None:
-    """Fields of view; colour counts where any channel is not black."""
-    if masks is None:
-        return None
-    found = [read(item).array if isinstance(item, (str, os.PathLike)) else np.asarray(item) for item in _listed(masks)]
-    return [mask.max(axis=-1) if mask.ndim == 3 else mask for mask in found]
-
-
-def _listed(given: Any) -> list[Any]:
-    """What was given one by one: values of a mapping, files of a folder, a single map as a list of one."""
-    from aplomb.data import find_pictures
-
-    if isinstance(given, Mapping):
-        return list(given.values())
-    if isinstance(given, np.ndarray) and given.ndim == 2:
-        return [given]
-    items = [given] if isinstance(given, (str, os.PathLike)) else list(given)
-    return [part for i in items for part in (find_pictures(i) if isinstance(i, (str, os.PathLike)) else [i])]
-
-
-def _truths(
-    named: list[tuple[str, Image]], labels: list[NDArray[Any]], masks: list[NDArray[Any]] | None, *, objects: bool
-) -> list[Truth]:
-    """The references, checked against their pictures."""
-    views: Sequence[Any] = [None] * len(labels) if masks is None else masks
-    for what, found in (("label maps", labels), ("masks", views)):
-        if len(found) != len(named):
-            raise BadInput(f"found {len(named)} pictures and {len(found)} {what}; give one for each")
-    truths = []
-    for (name, image), array, mask in zip(named, labels, views, strict=True):
-        for what, part in (("labels", array), ("mask", mask)):
-            if part is not None and np.shape(part) != image.shape[:2]:
-                raise BadInput(f"{name}: {what} of shape {np.shape(part)} for a picture of {image.shape[:2]} pixels")
-        if array.dtype.kind not in "bui":
-            raise BadInput(f"{name}: found labels of {array.dtype}; give whole numbers")
-        truth = truth_of(array.astype(np.int64), mask, objects=objects)
-        if not truth.mask.any():
-            raise BadInput(f"{name}: no pixel counts; take the picture out, or mend its labels or its mask")
-        truths.append(truth)
-    return truths
-
-
 def _training(train: tuple[Any, Any], *, objects: bool) -> tuple[list[Image], list[NDArray[Any]]]:
     """Pictures and labels to learn from."""
     images = [pair for name, load in sources(train[0]) for pair in pictures(name, load())]
-    labels = _maps(train[1])
-    _truths(images, labels, None, objects=objects)
+    labels = label_maps(train[1])
+    references(images, labels, None, objects=objects)
     return [image for _, image in images], labels
-
-
-def _classes(maps: Sequence[NDArray[Any]], names: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of the classes; numbers where there are none."""
-    most = 1 + max(int(labels.max()) for labels in maps)
-    if names is None:
-        return tuple(f"class {k}" for k in range(max(most, 2)))
-    if len(names) < max(most, 2) or len(set(names)) < len(names):
-        raise BadInput(f"asked for the classes {', '.join(names)}, found labels up to {most - 1}; name each class once")
-    return tuple(names)
 
 
 def _subject(named: list[tuple[str, Image]], target: Target, names: tuple[str, ...]) -> str:
