@@ -81,8 +81,6 @@ Kernels = tuple[npt.NDArray[np.float64], ...]
 
 
 def _linear(kernels: Callable[..., Kernels], *takes: type) -> Function:
-    from aplomb.operator import chain
-
     def compute(x: Stack, *numbers: float) -> Stack:
         from scipy import ndimage
 
@@ -182,7 +180,7 @@ def _std_operator(shape: Shape, x: Operator) -> Operator:
     h, w = x.output_shape(shape)[2:]
     mean = average_pool((h, w))
     spread = chain(mean, float(h * w) * mean.adjoint())  # puts the mean into every pixel
-    return (h * w) ** -0.5 * chain(x, identity - spread, L2Pool((h, w), (h, w)))
+    return float(h * w) ** -0.5 * chain(x, identity - spread, L2Pool((h, w), (h, w)))
 
 
 def _entropy(x: Stack) -> Stack:
