@@ -3,7 +3,8 @@
 Cooperative co-evolution (Potter and De Jong 1994): a formula is judged together with the best formula of each of the
 other populations, so the populations come to tell different things about a picture. What a team of formulas is worth
 is the share of training pictures that linear discriminant analysis puts into the right class when it was fitted
-without them; of equals the shorter formula wins.
+without them; of equals the shorter formula wins, and in
+the end words that add nothing are taken out.
 
 DEAP draws from the module `random`. Its state is set from the seed and put back, and all draws are made in one thread;
 the others only compute, so that the result does not depend on their number. Threads will do, since scipy's filters and
@@ -108,7 +109,17 @@ def search(
             history.append(best.fitness.values[0])
             if progress is not None:
                 progress(generation, generations, history[-1])
+        for k in range(features):
+            team[k] = _pruned(team[k], lambda f, k=k: judge([value(g) for g in (*team[:k], f, *team[k + 1 :])]))
     return team, history
+
+
+def _pruned(formula: Formula, worth: Callable[[Formula], float]) -> Formula:
+    """The formula without the words that it is worth no less without."""
+    least = worth(formula)
+    while (better := next((f for f in formula.shorter() if worth(f) >= least), None)) is not None:
+        formula, least = better, worth(better)
+    return formula
 
 
 def _variation(words: Sequence[str]) -> tuple[Callable[[list[_Tree]], list[_Tree]], Callable[[], _Tree]]:
