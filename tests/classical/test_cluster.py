@@ -9,11 +9,13 @@ from aplomb.classical.cluster import CLUSTERERS, DBSCAN, Agglomerative, Gaussian
 from aplomb.classical.features import features
 from aplomb.errors import BadInput, ShapeError
 
-datasets = pytest.importorskip("sklearn.datasets")
-from sklearn.metrics import adjusted_rand_score as agreement  # noqa: E402
+pytest.importorskip("sklearn")
 
-BLOBS, WHICH = datasets.make_blobs(200, centers=[(0, 0), (8, 0), (0, 8)], random_state=0)
-MOONS, SIDE = datasets.make_moons(300, noise=0.05, random_state=0)
+from sklearn.datasets import make_blobs, make_moons
+from sklearn.metrics import adjusted_rand_score as agreement
+
+BLOBS, WHICH = make_blobs(200, centers=[(0, 0), (8, 0), (0, 8)], random_state=0)
+MOONS, SIDE = make_moons(300, noise=0.05, random_state=0)
 
 
 @pytest.mark.parametrize("method", [KMeans(3), GaussianMixture(3), Agglomerative(3), DBSCAN(1.5)], ids=lambda m: m.name)

@@ -209,7 +209,7 @@ _NAMED: dict[str, Callable[[Doubles], Named]] = {
 
 
 def _vector(name: str, image: npt.ArrayLike) -> Doubles:
-    return features(np.asarray(image)[None], [name]).values[0]
+    return np.asarray(features(np.asarray(image)[None], [name]).values[0])
 
 
 FEATURES: dict[str, Callable[[npt.ArrayLike], Doubles]] = {name: functools.partial(_vector, name) for name in _NAMED}

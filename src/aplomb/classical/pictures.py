@@ -27,7 +27,7 @@ def check_pictures(images: Pictures, least: int = _LEAST) -> Doubles:
     if isinstance(images, np.ndarray):
         array: npt.NDArray[Any] = images
     else:
-        shapes = list(dict.fromkeys(np.shape(one) for one in images))  # type: ignore[union-attr, arg-type]
+        shapes = list(dict.fromkeys(np.shape(one) for one in images))  # type: ignore[union-attr]
         if len(shapes) > 1:
             raise ShapeError(f"pictures of different shapes: {shapes[0]} and {shapes[1]}; bring them to one size first")
         array = np.asarray(images)

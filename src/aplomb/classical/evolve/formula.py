@@ -152,7 +152,7 @@ def to_operator(formula: Formula, shape: Shape) -> Operator:
     Examples
     --------
     >>> edges = to_operator(parse("max(abs(sobel_x(image)))"), (1, 1, 4, 4))
-    >>> float(edges(np.tile([0.0, 0.0, 1.0, 1.0], (1, 1, 4, 1))))
+    >>> edges(np.tile([0.0, 0.0, 1.0, 1.0], (1, 1, 4, 1))).item()
     0.5
     """
     if formula.name == "image":

@@ -7,6 +7,7 @@ be evolved and computed, and not frozen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +82,6 @@ Kernels = tuple[npt.NDArray[np.float64], ...]
 
 
 def _linear(kernels: Callable[..., Kernels], *takes: type) -> Function:
-    from aplomb.operator import chain
-
     def compute(x: Stack, *numbers: float) -> Stack:
         from scipy import ndimage
 
@@ -182,7 +181,7 @@ def _std_operator(shape: Shape, x: Operator) -> Operator:
     h, w = x.output_shape(shape)[2:]
     mean = average_pool((h, w))
     spread = chain(mean, float(h * w) * mean.adjoint())  # puts the mean into every pixel
-    return (h * w) ** -0.5 * chain(x, identity - spread, L2Pool((h, w), (h, w)))
+    return (1 / math.sqrt(h * w)) * chain(x, identity - spread, L2Pool((h, w), (h, w)))
 
 
 def _entropy(x: Stack) -> Stack:

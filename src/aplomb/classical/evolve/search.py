@@ -3,7 +3,8 @@
 Cooperative co-evolution (Potter and De Jong 1994): a formula is judged together with the best formula of each of the
 other populations, so the populations come to tell different things about a picture. What a team of formulas is worth
 is the share of training pictures that linear discriminant analysis puts into the right class when it was fitted
-without them; of equals the shorter formula wins.
+without them; of equals the shorter formula wins, and in
+the end words that add nothing are taken out.
 
 DEAP draws from the module `random`. Its state is set from the seed and put back, and all draws are made in one thread;
 the others only compute, so that the result does not depend on their number. Threads will do, since scipy's filters and
@@ -108,7 +109,17 @@ def search(
             history.append(best.fitness.values[0])
             if progress is not None:
                 progress(generation, generations, history[-1])
+        for k in range(features):
+            team[k] = _pruned(team[k], lambda f, k=k: judge([value(g) for g in (*team[:k], f, *team[k + 1 :])]))
     return team, history
+
+
+def _pruned(formula: Formula, worth: Callable[[Formula], float]) -> Formula:
+    """The formula without the words that it is worth no less without."""
+    least = worth(formula)
+    while (better := next((f for f in formula.shorter() if worth(f) >= least), None)) is not None:
+        formula, least = better, worth(better)
+    return formula
 
 
 def _variation(words: Sequence[str]) -> tuple[Callable[[list[_Tree]], list[_Tree]], Callable[[], _Tree]]:
@@ -164,7 +175,6 @@ def _variation(words: Sequence[str]) -> tuple[Callable[[list[_Tree]], list[_Tree
 
 def _judge(labels: Labels, seed: int) -> Callable[[list[npt.NDArray[np.float64]]], float]:
     """What features are worth: the share of pictures that LDA gets right in three-fold cross-validation."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import StratifiedKFold
 
     parts = min(3, int(np.bincount(labels).min()))
@@ -173,17 +183,32 @@ def _judge(labels: Labels, seed: int) -> Callable[[list[npt.NDArray[np.float64]]
     def worth(columns: list[npt.NDArray[np.float64]]) -> float:
         x = np.stack(columns, axis=1)
         spread = x.std(axis=0)
-        # without the shrinkage the sums of a team of equal formulas would have no solution
         if not np.isfinite(x).all() or (spread < 1e-9).any():
             return 0.0
         x = (x - x.mean(axis=0)) / spread
-        right = 0
+        found = np.empty_like(labels)
         for train, rest in folds:
-            rule = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=1e-3).fit(x[train], labels[train])
-            right += int((rule.predict(x[rest]) == labels[rest]).sum())
-        return right / len(labels)
+            found[rest] = discriminant(x[train], labels[train], x[rest])
+        return float((found == labels).mean())
 
     return worth
+
+
+def discriminant(x: npt.NDArray[np.float64], labels: Labels, new: npt.NDArray[np.float64]) -> Labels:
+    """Linear discriminant analysis (Fisher 1936) on standardised `x` (N, F): the classes of the rows of `new`.
+
+    .. math:: \\arg\\max_k \\; \\mu_k^T \\Sigma^{-1} x - \\tfrac12 \\mu_k^T \\Sigma^{-1} \\mu_k + \\ln \\pi_k
+
+    The search calls it tens of thousands of times, on a few columns: scikit-learn's, which a test compares it with,
+    takes fifty times as long. 0.001 on the diagonal is for features that say the same.
+    """
+    member = np.eye(labels.max() + 1)[labels]
+    count = member.sum(axis=0)
+    means = member.T @ x / count[:, None]
+    apart = x - means[labels]
+    weights = np.linalg.solve(apart.T @ apart / len(x) + 1e-3 * np.eye(x.shape[1]), means.T)
+    scores = new @ weights - 0.5 * (means.T * weights).sum(axis=0) + np.log(count / len(x))
+    return np.asarray(scores.argmax(axis=1))
 
 
 @contextmanager
