@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["address", "bullets", "document", "machine", "picture", "section"]
+__all__ = ["address", "bullets", "document", "machine", "maps", "picture", "section"]
 
 Bytes = NDArray[np.uint8]
 
@@ -47,6 +47,16 @@ def bullets(lines: Iterable[str]) -> str:
     """
     items = "\n".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<ul>\n{items}\n</ul>" if items else ""
+
+
+def maps(title: str, panels: Iterable[tuple[str, str, Bytes]]) -> str:
+    """Pictures side by side beneath a title, each with its name and a word on it."""
+    figures = [
+        f"<figure>{picture(image, name)}<figcaption><b>{escape(name)}</b><br><span>{escape(words)}</span>"
+        "</figcaption></figure>"
+        for name, words, image in panels
+    ]
+    return f"<h3>{escape(title)}</h3>\n<div class=maps>\n" + "\n".join(figures) + "\n</div>"
 
 
 def machine(about: Mapping[str, str]) -> str:

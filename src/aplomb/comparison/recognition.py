@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aplomb.comparison.table import Table, seconds
+from aplomb.errors import AplombError
 from aplomb.io import whole_file
 from aplomb.metrics import Interval
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
-__all__ = ["Column", "Recognition", "Row", "Score", "best_of", "in_order"]
+__all__ = ["Column", "Recognition", "Row", "Score", "against", "best_of", "in_order", "interval", "words"]
 
 Path = str | os.PathLike[str]
 
@@ -148,6 +149,10 @@ class Recognition:
         with whole_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
+    def sections(self) -> list[str]:
+        """What stands on the page of this kind of comparison only, HTML."""
+        return []
+
     def remarks(self) -> list[str]:
         """Problems of methods, and notes: a line each."""
         return [f"{row.method}: {row.problem}" for row in self.rows if row.problem] + list(self.notes)
@@ -227,3 +232,13 @@ def _mean(row: Row, key: str) -> float:
 
 def _digits(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def words(error: Exception) -> str:
+    """What went wrong, in one line.
+
+    >>> words(ZeroDivisionError("no way"))
+    'ZeroDivisionError: no way'
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, AplombError) else f"{type(error).__name__}: {text}"

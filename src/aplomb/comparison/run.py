@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aplomb.comparison.machine import about
 from aplomb.comparison.methods import Answer, Denoiser, Method, choose
+from aplomb.comparison.recognition import words
 from aplomb.comparison.result import NOISY, Comparison, Example, Score
 from aplomb.comparison.sources import Image, pictures, short, sources
 from aplomb.errors import AplombError, BadInput, ShapeError
@@ -219,10 +220,7 @@ class _Work:
             answer, seconds = _timed(method, noisy, level)
             result = _sound(answer.image, clean.shape)
         except Exception as error:  # a method may be anybody's code
-            problem = " ".join(str(error).split()) or type(error).__name__
-            if not isinstance(error, AplombError):
-                problem = f"{type(error).__name__}: {problem}"
-            return Score(method.name, method.kind, name, pixels=pixels, problem=problem), None
+            return Score(method.name, method.kind, name, pixels=pixels, problem=words(error)), None
         self.notes.extend(f"{method.name}: {note}" for note in answer.notes)
         shown = result.astype(np.float32) / np.float32(255)
         return _score(method.name, method.kind, name, shown, clean, seconds, pixels, answer.detail), result

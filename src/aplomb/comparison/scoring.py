@@ -33,7 +33,6 @@ __all__ = [
     "region_columns",
     "score_objects",
     "score_regions",
-    "truth_of",
 ]
 
 FEW = 3

@@ -41,6 +41,14 @@ class SegmentationComparison(Recognition):
     title: ClassVar[str] = "Segmentations compared"
     sample: ClassVar[str] = "picture"
 
+    def sections(self) -> list[str]:
+        """The maps, picture by picture."""
+        from aplomb.comparison.overlay import key, panels
+        from aplomb.comparison.page import maps, section
+
+        grids = "\n".join(maps(example.picture, panels(self, example)) for example in self.examples)
+        return [section("What was found", f"<p class=faint>{key(self)}</p>\n{grids}" if grids else "")]
+
     def figure(self, path: Path, picture: str | int = 0) -> None:
         """Draw one picture with what every method finds in it, and the true borders.
 

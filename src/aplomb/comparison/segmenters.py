@@ -197,8 +197,9 @@ def _function(make: Callable[[int], Any], name: str, kind: str, question: Questi
             labels = np.asarray(method(image))
             if objects and kind == "classical" and name not in OBJECTS:
                 labels = _components(labels)
-            p = None if objects or not hasattr(method, "probabilities") else method.probabilities(image)
-            return Found(labels, None if p is None else np.moveaxis(np.asarray(p), -1, 0))
+            if objects or not hasattr(method, "probabilities"):
+                return Found(labels)
+            return Found(labels, np.moveaxis(np.asarray(method.probabilities(image)), -1, 0))
 
         return run
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from aplomb.comparison.bootstrap import mean_over
 from aplomb.comparison.machine import about
-from aplomb.comparison.recognition import Column, Row, Score, best_of, in_order
+from aplomb.comparison.recognition import Column, Row, Score, best_of, in_order, words
 from aplomb.comparison.references import Truth, class_names, fields_of_view, label_maps, references
 from aplomb.comparison.scoring import (
     confusion,
@@ -28,7 +27,7 @@ from aplomb.comparison.scoring import (
 from aplomb.comparison.segmentation import Example, SegmentationComparison
 from aplomb.comparison.segmenters import Learned, Method, Question, choose
 from aplomb.comparison.sources import Image, pictures, short, sources
-from aplomb.errors import AplombError, BadInput
+from aplomb.errors import BadInput
 from aplomb.io import IGNORE, check_classes
 from aplomb.metrics import Interval
 from aplomb.recognise.targets import Target
@@ -180,7 +179,7 @@ class _Work:
                     learned(next(iter(self.images.values()))[:WARM, :WARM])
             except Exception as error:  # a method may be anybody's code
                 for name in self.images:
-                    self.scores.append(Score(method.name, method.kind, name, seed, problem=_words(error)))
+                    self.scores.append(Score(method.name, method.kind, name, seed, problem=words(error)))
                 tell("", len(self.images) + 1)
                 continue
             tell("", 1)
@@ -209,7 +208,7 @@ class _Work:
                 self.confusions[method.name] = self.confusions.get(method.name, 0) + counts
                 values = score_regions(counts, labels, probabilities, truth, self.membrane)
         except Exception as error:
-            return Score(method.name, method.kind, name, seed, problem=_words(error))
+            return Score(method.name, method.kind, name, seed, problem=words(error))
         if first and name in self.examples:
             self.examples[name].labels[method.name] = labels
         return Score(method.name, method.kind, name, seed, values, seconds)
@@ -320,11 +319,6 @@ def _protocol(objects: bool, learning: Any, seeds: Sequence[int], count: int) ->
         "Seconds are those of one call for a whole picture, after one on a small part; without learning, and of "
         "networks without opening them.",
     )
-
-
-def _words(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, AplombError) else f"{type(error).__name__}: {text}"
 
 
 def _call(images: Any, methods: Any, target: Target) -> str:
