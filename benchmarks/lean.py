@@ -60,7 +60,7 @@ def main() -> None:
             values[PART[key]][key] = value
         with tempfile.TemporaryDirectory() as run:
             result = train(Recipe.model_validate(values), run=run, threads=1, quiet=True)
-        shape, network, psnr = values["network"], result.operator, result.psnr
+        shape, network, psnr = values["network"], result.operator, result.figures
         other = [f"{key} {value}" for key, value in ROWS[number - 1].items() if key not in ("widths", "blocks")]
         report.add(
             "-".join(map(str, shape["widths"])),

@@ -29,12 +29,16 @@ from aplomb.layers import (
     dropout,
     elu,
     flatten,
+    global_average_pool,
     group_sort,
     hard_clip,
     l2_pool,
     layer_norm,
     leaky_relu,
     local_contrast_norm,
+    local_response_norm,
+    lstm,
+    lstm_cell,
     max_pool,
     maxout,
     merge,
@@ -43,7 +47,10 @@ from aplomb.layers import (
     pad,
     pixel_shuffle,
     pixel_unshuffle,
+    place,
+    radial_basis,
     relu,
+    separable_conv,
     sigmoid,
     soft_shrink,
     softmax,
@@ -57,7 +64,6 @@ from aplomb.layers import (
     upsample_repeat,
     upsample_zeros,
 )
-from aplomb.layers.channels import Place
 from aplomb.layers.dense import Flatten
 from aplomb.layers.linear import Mean, Multiply, SumGroups
 from aplomb.layers.pad import Fold
@@ -133,6 +139,8 @@ CHANNELS = [
     made(take(1, 3), 2, 4, 5, 4, adjoint=SIZE),
     made(take(0, 1), 2, 4, name="take on vectors", adjoint=SIZE),
     made(take(1, 3, of=4), 2, 4, 5, 4),
+    made(place(1, 2, 4), 2, 2, 5, 4),
+    made(place(0, 3, 5), 2, 3, name="place on vectors"),
     made(append_constant(0.3), 2, 2, 5, 4, adjoint=SIZE),
     made(append_constant(0.0), 2, 2, 5, 4, adjoint=SIZE),
 ]
@@ -173,6 +181,7 @@ CONVOLUTIONS = [
     made(conv_transposed(2, 2, 2, stride=2, dilation=3), 2, 2, 4, 3, loose=HOLES),
     made(conv_transposed(4, 2, 3, groups=2), 2, 4, 4, 3),
     made(conv_transposed(4, 6, 3, stride=2, groups=2, padding=1, bias=False), 2, 4, 4, 3),
+    made(separable_conv(2, 3, stride=2), 2, 2, 7, 9),
     made(merge(conv(3, 2, 2, padding="valid"), conv(2, 3, (3, 1), padding="valid")), 2, 2, 6, 5, name="merged"),
 ]
 
@@ -195,7 +204,6 @@ LINEAR = [
             ("mean over all", Mean("all"), (2, 3, 4, 3)),
             ("sum of groups", SumGroups(2), (2, 4, 3, 3)),
             ("sum of groups of a vector", SumGroups(3), (2, 6)),
-            ("place", Place(1, 2, 4), (2, 2, 3, 3)),
         )
     )
 ]
@@ -226,6 +234,8 @@ NORMS = [
     made(layer_norm(4), 3, 4, name="layer_norm on vectors"),
     made(local_contrast_norm(3), 2, 2, 6, 5),
     made(local_contrast_norm(5, floor=0.5), 2, 1, 6, 7),
+    made(local_response_norm(3, 0.7, 0.6, 1), 2, 4, 5, 3),
+    made(local_response_norm(5, 2.0, 1.5, 3), 2, 3, 4, 5, name="response norm over more than the channels"),
     made(dropout(0.3), 2, 2, 3, 4),
 ]
 
@@ -252,9 +262,17 @@ POOLS = [
         )
         for pool in (max_pool, min_pool, average_pool, l2_pool)
     ),
+    made(global_average_pool, 2, 3, 5, 4, adjoint=SIZE),
     made(max_pool(3, 2, exact=False), 2, 2, 8, 6, name="max_pool, not exact"),
     made(average_pool(3, 2, exact=False), 2, 2, 7, 5, name="average_pool, not exact"),
 ]  # fmt: skip
+
+RADIAL = [made(radial_basis(3, 4), 3, 3)]
+
+RECURRENT = [
+    made(lstm_cell(2, 3), 4, 8),
+    made(lstm(lstm_cell(2, 3), 3), 2, 6, name="lstm of three steps", rewritten=WRITTEN_OUT),
+]
 
 RESAMPLINGS = [
     *(made(downsample(m), 2, 2, 2 * m, 3 * m) for m in (2, 3)),
@@ -353,7 +371,7 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if kinds & {Fold, Bilinear, SumGroups, Place} else "",
+                frozen=NO_FORM if kinds & {Fold, Bilinear, SumGroups} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
@@ -367,6 +385,8 @@ GROUPS = {
     "norm": NORMS,
     "pad": PADS,
     "pool": POOLS,
+    "radial": RADIAL,
+    "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
     "stable": STABLE,
     "operator": COMPOSITES,

@@ -31,13 +31,16 @@ from aplomb.layers.activation import (
     sigmoid,
     tanh,
 )
-from aplomb.layers.channels import AppendConstant, Take
+from aplomb.layers.channels import AppendConstant, Place, Take
 from aplomb.layers.conv import Conv
 from aplomb.layers.dense import Dense, Unflatten, flatten
 from aplomb.layers.norm import BatchNorm, Dropout, LayerNorm, LocalContrastNorm
 from aplomb.layers.pad import Crop, Pad
-from aplomb.layers.pool import AveragePool, L2Pool, MaxPool
+from aplomb.layers.pool import AveragePool, L2Pool, MaxPool, global_average_pool
+from aplomb.layers.radial import RadialBasis
+from aplomb.layers.recurrent import LSTMCell
 from aplomb.layers.resample import Bilinear, Downsample, PixelShuffle, PixelUnshuffle, Repeat, ZeroUpsample
+from aplomb.layers.response_norm import LocalResponseNorm
 from aplomb.layers.stable import ChannelClip, ClipBy, GroupSort, Spline
 from aplomb.operator import GraphWriter, Operator, Scaling, identity
 
@@ -283,7 +286,7 @@ def _read_node(
         raise _Unknown(_UNPROVED.get(op) or f"no such operator in domain {proto.domain or 'ai.onnx'!r}")
     if op in ("Conv", "MaxPool", "AveragePool", "LpPool", "ConvTranspose"):
         a["exact"] = proto.doc_string == "exact"
-    if op == "Slice" and proto.doc_string.startswith("of "):
+    if op in ("Slice", "Pad") and proto.doc_string.startswith("of "):
         a["of"] = int(proto.doc_string[3:])
     return Node(flowing, reader(a, fixed))
 
@@ -414,12 +417,22 @@ def _pad(a: dict[str, Any], c: list[Any]) -> Operator:
     border = {"constant": "zero", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
         a.get("mode", "constant")
     ]
+    if "of" in a and amounts and len(amounts) in (4, 8) and sum(amounts) == amounts[1] + amounts[len(amounts) // 2 + 1]:
+        return Place(amounts[1], a["of"], sum(amounts) + a["of"])
     if not amounts or len(amounts) != 8 or any(amounts[i] for i in (0, 1, 4, 5)) or min(amounts) < 0:
         raise _Unknown("padding of other axes than rows and columns")
     if a.get("value") or (len(c) > 2 and c[2] is not None and c[2].any()):
         raise _Unknown("padding with a number other than zero")
     _, _, top, left, _, _, bottom, right = amounts
     return Pad(((top, bottom), (left, right)), border)  # type: ignore[arg-type]
+
+
+def _response_norm(a: dict[str, Any], c: list[Any]) -> Operator:
+    size = a["size"]
+    if size % 2 == 0:
+        raise _Unknown("an even number of neighbouring channels")
+    factor, power, offset = a.get("alpha", 1e-4), a.get("beta", 0.75), a.get("bias", 1.0)
+    return LocalResponseNorm(size, _short(_short(factor) / size), _short(power), _short(offset))
 
 
 def _resize(a: dict[str, Any], c: list[Any]) -> Operator:
@@ -496,6 +509,8 @@ _READERS: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
     "Clip": _clip,
     "MaxPool": lambda a, c: _pool(MaxPool, a),
     "AveragePool": lambda a, c: _pool(AveragePool, a),
+    "GlobalAveragePool": lambda a, c: global_average_pool,
+    "LRN": _response_norm,
     "LpPool": lambda a, c: _pool(L2Pool, a),
     "Pad": _pad,
     "Slice": _slice,
@@ -522,6 +537,8 @@ _OWN: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
     "ClipBy": lambda a, c: ClipBy(),
     "ChannelClip": lambda a, c: ChannelClip(c[1].ravel()),
     "Spline": lambda a, c: Spline(c[1], _short(a["reach"]), _short(a["low"]), _short(a["high"])),
+    "RadialBasis": lambda a, c: RadialBasis(c[1], c[2]),
+    "LSTMCell": lambda a, c: LSTMCell(c[1], c[2]),
     "GroupSort": lambda a, c: GroupSort(),
 }
 """Leaves written as functions, by the name before the number."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aplomb.errors import BadInput
-from aplomb.layers import append_constant, conv, take
+from aplomb.layers import append_constant, conv, place, take
 from aplomb.operator import identity, stack
 from laws import close, everything
 from makers import GROUPS, trained
@@ -31,3 +31,14 @@ def test_the_constant_comes_last():
 def test_nonsense_is_refused(wrong):
     with pytest.raises(BadInput):
         take(*wrong)
+
+
+def test_zero_channels_around():
+    y = place(1, 2, 4)(np.ones((1, 2, 1, 1)))
+    assert y.ravel().tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("wrong", [(-1, 2, 4), (0, 0, 2), (2, 3, 4)])
+def test_channels_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(BadInput, match="start >= 0"):
+        place(*wrong)

@@ -13,6 +13,7 @@ from aplomb.layers import (
     fold_batch_norm,
     layer_norm,
     local_contrast_norm,
+    local_response_norm,
     relu,
 )
 from aplomb.layers.norm import BatchNorm
@@ -111,3 +112,15 @@ def test_weights_of_the_wrong_shape_are_refused():
         batch_norm(2).with_weights({"0.mean": np.zeros(3, np.float32)})
     with pytest.raises(BadInput, match="no weight named"):
         dense(2, 2).with_weights({"0.mean": np.zeros(2, np.float32)})
+
+
+def test_response_norm_damps_a_channel_by_the_squares_around_it():
+    x = np.array([1.0, 2.0, 0.0, 3.0]).reshape(1, 4, 1, 1)
+    y = local_response_norm(3, factor=0.5, power=1.0, offset=1)(x).ravel()
+    np.testing.assert_allclose(y, [1 / 3.5, 2 / 3.5, 0, 3 / 5.5])
+
+
+@pytest.mark.parametrize("wrong", [{"size": 4}, {"factor": 0.0}, {"power": -1.0}, {"offset": 0}, {"offset": 1.5}])
+def test_a_senseless_response_norm_is_refused(wrong):
+    with pytest.raises(BadInput, match="odd size"):
+        local_response_norm(**wrong)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aplomb.errors import BadInput, ShapeError
-from aplomb.layers import average_pool, l2_pool, max_pool, min_pool
+from aplomb.layers import average_pool, global_average_pool, l2_pool, max_pool, min_pool
 from laws import bound_holds, everything, numpy_and_torch_agree, shape_is_foretold, span_is_what_is_needed
 from makers import GROUPS, Maker
 
@@ -73,3 +73,8 @@ def test_nonsense_is_refused(pool):
             wrong()
     with pytest.raises(BadInput, match="padding must be smaller than the window"):
         pool(2, 2, 2)
+
+
+def test_the_average_over_the_picture_takes_any_size():
+    x = np.random.default_rng(0).random((2, 3, 5, 7))
+    np.testing.assert_allclose(global_average_pool(x), average_pool((5, 7))(x))

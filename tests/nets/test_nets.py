@@ -8,6 +8,7 @@ import pytest
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers import fold_batch_norm
 from aplomb.nets import (
+    CLASSIFIERS,
     NETWORKS,
     averaged,
     dncnn,
@@ -107,7 +108,7 @@ def test_without_biases_lean_scales_with_brightness() -> None:
     assert np.abs(moved(0.25 * x) - 0.25 * moved(x)).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "patch-mlp"])
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n not in {"patch-mlp", "unet-2015", *CLASSIFIERS}])
 def test_networks_by_name(name: str) -> None:
     net = NETWORKS[name]()
     assert net == NETWORKS[name]()

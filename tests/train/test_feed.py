@@ -33,14 +33,14 @@ def test_crops_are_pieces_of_the_pictures_in_all_eight_symmetries() -> None:
 
 def test_without_chance_the_middle_is_taken() -> None:
     array = np.arange(36, dtype=np.uint8).reshape(1, 6, 6)
-    crop = PictureSet([array]).crops(torch.tensor([0]), 2, generator(0), random=False, augment=False)
+    crop = PictureSet([array]).crops(torch.tensor([0]), 2, generator(0), random=False, flips="none")
     assert (crop[0, 0] * 255).round().tolist() == [[14, 15], [20, 21]]
 
 
 def test_small_pictures_are_mirrored_and_16_bit_keeps_its_levels() -> None:
     array = np.array([[[0, 1], [257, 65535]]], np.uint16)
     pictures = PictureSet([array], side=4)
-    crop = pictures.crops(torch.tensor([0]), 4, generator(0), random=False, augment=False)[0, 0]
+    crop = pictures.crops(torch.tensor([0]), 4, generator(0), random=False, flips="none")[0, 0]
     expected = np.pad(array[0], 1, mode="symmetric") / np.float32(65535)
     assert (crop.numpy() == expected.astype(np.float32)).all()
 

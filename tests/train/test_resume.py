@@ -64,7 +64,7 @@ def test_killed_twice_it_gives_the_same_weights_as_an_unbroken_run(photos, recip
         assert state["step"] < 80
     resumed = train(tmp_path / "r.toml", photos, run=broken, threads=2, quiet=True)
     assert resumed.operator == whole.operator
-    assert resumed.psnr == whole.psnr
+    assert resumed.figures == whole.figures
     states = [load_checkpoint(f / "checkpoint.pt") for f in (tmp_path / "whole", broken)]
     for part in ("weights", "average"):
         assert all(torch.equal(states[0][part][k], states[1][part][k]) for k in states[0][part])
@@ -130,8 +130,8 @@ def test_out_of_memory_ends_in_one_line(photos, recipe_of, tmp_path, monkeypatch
     def greedy(*arguments: object) -> torch.Tensor:
         return torch.empty(2**52)  # more than any address space holds: the allocator's own error
 
-    monkeypatch.setattr("aplomb.train.loop.loss_of", greedy)
-    with pytest.raises(RunError, match=r"out of memory with \[run\] batch 8 and \[data\] crop 32; set \[run\] chunk"):
+    monkeypatch.setattr("aplomb.train.denoising.loss_of", greedy)
+    with pytest.raises(RunError, match=r"out of memory with \[run\] batch 8 and pieces of 32 pixels; set"):
         train(recipe_of(), photos, run=tmp_path, threads=2, quiet=True)
 
 

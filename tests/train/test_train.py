@@ -30,8 +30,8 @@ def test_learns_and_leaves_everything_a_user_needs(photos, recipe_of, tmp_path) 
         ("every = 150", "every = 50\nsigma = [25, 50]"),
     )
     result = train(recipe, photos, tmp_path / "mine.onnx", run=tmp_path / "run", threads=2, quiet=True)
-    assert result.psnr["sigma 25"] > 20.2 + 4
-    assert result.psnr["sigma 50"] > 14.2 + 6
+    assert result.figures["sigma 25"] > 20.2 + 4
+    assert result.figures["sigma 50"] > 14.2 + 6
     assert thaw(result.path) == result.operator
     _check_what_was_judged(result, photos)
     card = load(result.path).card
@@ -40,7 +40,7 @@ def test_learns_and_leaves_everything_a_user_needs(photos, recipe_of, tmp_path) 
     assert card.noise_range == pytest.approx((0, 55 / 255))
     assert card.training["recipe"] == recipe.text
     assert card.training["pictures"] == {"train": 8, "validation": 2, "test": 0}
-    assert card.metrics["psnr"]["sigma 25"] == pytest.approx(result.psnr["sigma 25"], abs=1e-3)
+    assert card.metrics["PSNR"]["sigma 25"] == pytest.approx(result.figures["sigma 25"], abs=1e-3)
     names = {f.name.split(".tfevents")[0] for f in (tmp_path / "run").iterdir()}
     assert names == {"recipe.toml", "checkpoint.pt", "log.csv", "curves.png", "events.out"}
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -48,7 +48,7 @@ def test_learns_and_leaves_everything_a_user_needs(photos, recipe_of, tmp_path) 
     losses = [float(r["loss"]) for r in rows if r["loss"]]
     assert [int(r["step"]) for r in rows if r["loss"]] == list(range(10, 151, 10))
     assert losses[-1] < losses[0]
-    assert [int(r["step"]) for r in rows if r["psnr"]] == [50, 100, 150]
+    assert [int(r["step"]) for r in rows if r["figure"]] == [50, 100, 150]
 
 
 def _check_what_was_judged(result: Result, photos: Path) -> None:
@@ -61,7 +61,7 @@ def _check_what_was_judged(result: Result, photos: Path) -> None:
     held = load_pictures(find_pictures("held", photos), channels=1)
     noises = noise_levels(NoisePart(sigma=[0.0, 55.0]), [25, 50])
     found = psnr_on(network, held, noises, 4, torch.device("cpu"))
-    assert found == pytest.approx(result.psnr, abs=0.01)
+    assert found == pytest.approx(result.figures, abs=0.01)
     state = load_checkpoint(result.folder / "checkpoint.pt")
     assert state is not None
     if result.step == result.steps:
@@ -156,7 +156,7 @@ def test_starts_from_other_weights_as_far_as_they_fit(photos, recipe_of, tmp_pat
 def test_batch_normalisation_is_trained_and_folded_on_freezing(photos, recipe_of, tmp_path) -> None:
     net = (identity - chain(conv(1, 8), relu, conv(8, 8, bias=False), batch_norm(8), relu, conv(8, 1))).initialise(0)
     result = train(recipe_of(), photos, run=tmp_path, network=net, threads=1, quiet=True)
-    (reached,) = result.psnr.values()
+    (reached,) = result.figures.values()
     assert reached > 20.2 + 3
     assert len(list(thaw(result.path).leaves())) < len(list(result.operator.leaves()))
     x = np.random.default_rng(0).random((1, 1, 16, 16), np.float32)
@@ -189,4 +189,4 @@ def test_trains_on_a_gpu_reproducibly(photos, recipe_of, tmp_path) -> None:
     recipe = recipe_of(LEAN, ("batch = 8", 'batch = 8\nprecision = "bf16"'))
     results = [train(recipe, photos, run=tmp_path / n, accelerator="cuda", quiet=True) for n in "ab"]
     assert results[0].operator == results[1].operator
-    assert results[0].psnr["sigma 25"] > 20.2 + 3
+    assert results[0].figures["sigma 25"] > 20.2 + 3

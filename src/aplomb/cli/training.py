@@ -14,7 +14,7 @@ from aplomb.errors import BadInput
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe: a TOML file, see recipes/.")],
     data: Annotated[
-        Path | None, typer.Option(help="Folder of pictures to train on; $APLOMB_DATA unless given.")
+        Path | None, typer.Option(help="Folder that the recipe's places are looked for in; $APLOMB_DATA unless given.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the model goes (one ONNX file).")] = None,
     run: Annotated[
@@ -23,13 +23,27 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of going on from the last checkpoint.")
     ] = False,
+    folds: Annotated[
+        int | None, typer.Option(help="Segmentation: train so many times, each time judged on other pictures.")
+    ] = None,
 ) -> None:
-    """Train a network as a recipe says, on your pictures; a run that was stopped goes on where it was."""
+    """Train a network as a recipe says, on your pictures; a run that was stopped goes on where it was.
+
+    Recipes restore, segment or classify.
+    """
     try:
+        from aplomb.train import cross_validate
         from aplomb.train import train as run_training
     except ModuleNotFoundError as error:
         raise BadInput(f"training needs {error.name}, which is not installed; pip install 'aplomb[train]'") from None
+    if folds is not None:
+        if output is not None:
+            raise BadInput("folds give a model each, in the folder of the run; leave --output out")
+        found = cross_validate(recipe, folds, data, run=run, resume=not fresh)
+        say(str(found))
+        say(f"wrote {found.path}")
+        return
     result = run_training(recipe, data, output, run=run, resume=not fresh)
-    reached = ", ".join(f"{noise} {value:.2f} dB" for noise, value in result.psnr.items())
-    say(f"wrote {result.path}: best at step {result.step} of {result.steps}{', ' + reached if reached else ''}")
-    say(f"try it: aplomb denoise noisy.png -o clean.png --model {result.path}")
+    reached = f", {result.reached} on validation" if result.figures else ""
+    say(f"wrote {result.path}: best at step {result.step} of {result.steps}{reached}")
+    say(f"try it: {result.command}")

@@ -1,9 +1,24 @@
-"""Methods side by side on the same noisy pictures: PSNR, SSIM and time, as a table, a figure and a page."""
+"""Methods side by side on the same pictures, as a table, a figure and a page: of denoising, segmenting, classifying."""
 
 from __future__ import annotations
 
+from aplomb.comparison.classification import ClassificationComparison
+from aplomb.comparison.classifying import compare_classification
 from aplomb.comparison.methods import Method
 from aplomb.comparison.result import Comparison, Example, Row, Score
 from aplomb.comparison.run import compare
+from aplomb.comparison.segmentation import SegmentationComparison
+from aplomb.comparison.segmenting import compare_segmentation
 
-__all__ = ["Comparison", "Example", "Method", "Row", "Score", "compare"]
+__all__ = [
+    "ClassificationComparison",
+    "Comparison",
+    "Example",
+    "Method",
+    "Row",
+    "Score",
+    "SegmentationComparison",
+    "compare",
+    "compare_classification",
+    "compare_segmentation",
+]

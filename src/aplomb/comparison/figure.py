@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,22 @@ from aplomb.io import whole_file
 if TYPE_CHECKING:
     from aplomb.comparison.result import Comparison, Example
 
-__all__ = ["GAIN", "captions", "cut", "detailed", "difference", "draw", "pick", "reduced"]
+__all__ = ["GAIN", "captions", "check_suffix", "cut", "detailed", "difference", "draw", "pick", "reduced"]
 
 Region = tuple[int, int, int, int]
 """Top, left, height, width in pixels."""
 Bytes = NDArray[np.uint8]
+
+
+class HasPicture(Protocol):
+    """An example of any comparison."""
+
+    @property
+    def picture(self) -> str:
+        """Name of the picture."""
+
+
+Shown = TypeVar("Shown", bound=HasPicture)
 
 GAIN = 4
 """By how much differences are enlarged around grey."""
@@ -86,13 +98,13 @@ def difference(crop: Bytes, clean: Bytes) -> Bytes:
     return enlarged
 
 
-def pick(comparison: Comparison, picture: str | int) -> Example:
+def pick(examples: Sequence[Shown], picture: str | int) -> Shown:
     """The example of that name or number. Raises BadInput if there is none."""
-    names = [example.picture for example in comparison.examples]
+    names = [example.picture for example in examples]
     if isinstance(picture, str) and picture in names:
-        return comparison.examples[names.index(picture)]
+        return examples[names.index(picture)]
     if isinstance(picture, int) and -len(names) <= picture < len(names):
-        return comparison.examples[picture]
+        return examples[picture]
     raise BadInput(f"asked for the example {picture!r}, kept are {', '.join(names) or 'none'}")
 
 
@@ -111,6 +123,16 @@ def captions(comparison: Comparison, example: Example) -> list[tuple[str, str, b
     return panels
 
 
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise OutputError for a suffix that figures are not written with."""
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix not in SUFFIXES:
+        raise OutputError(
+            f"{path}: a figure is not written as {suffix or 'a file without suffix'!r}; "
+            f"give one of {', '.join(SUFFIXES)}"
+        )
+
+
 def draw(
     comparison: Comparison, path: str | os.PathLike[str], picture: str | int = 0, *, differences: bool = False
 ) -> None:
@@ -118,13 +140,8 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if suffix not in SUFFIXES:
-        raise OutputError(
-            f"{path}: a figure is not written as {suffix or 'a file without suffix'!r}; "
-            f"give one of {', '.join(SUFFIXES)}"
-        )
-    example = pick(comparison, picture)
+    check_suffix(path)
+    example = pick(comparison.examples, picture)
     panels = captions(comparison, example)
     side, columns = _layout(len(panels) + 1)
     rows = math.ceil((len(panels) + 1) / columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aplomb.comparison.sources import Image
 from aplomb.errors import AplombError, BadInput
 from aplomb.model import Card, Model, load, shipped
 
-__all__ = ["Answer", "Image", "Method", "choose"]
-
-Image = NDArray[np.float32]
-"""(H, W) or (H, W, C), 0..1; noise may reach beyond."""
+__all__ = ["Answer", "Method", "choose", "free_name", "shipped_for"]
 
 Denoiser = Callable[..., Any]
 """``denoiser(image, sigma) -> image``, with a `name` if it has one."""
@@ -90,24 +88,46 @@ def choose(
     from aplomb.classical import BASELINES
 
     left_out = {str(name).casefold() for name in without}
-    known = [*BASELINES, *shipped()]
+    networks = shipped_for("denoise")
+    known = [*BASELINES, *(model.path.stem for model in networks)]
     if unknown := sorted(name for name in left_out if name not in {k.casefold() for k in known}):
         raise BadInput(f"asked to leave out {unknown[0]!r}, which is not a method; known are {', '.join(known)}")
-    wanted: Sequence[Any] = known if methods is None else methods
+    wanted: Sequence[Any] = [*BASELINES, *networks] if methods is None else methods
     if isinstance(wanted, (str, os.PathLike)):
         wanted = [wanted]
     found: dict[str, Method] = {}
     for item in wanted:
         method = _method(item, BASELINES, asked=methods is not None, engine=engine)
-        if method.name.casefold() in left_out or str(item).casefold() in left_out:
+        named = item.path.stem if isinstance(item, Model) else str(item)
+        if {method.name.casefold(), named.casefold()} & left_out:
             continue
-        name, count = method.name, 2
-        while name in found:  # two files may have one name
-            name, count = f"{method.name} ({count})", count + 1
-        found[name] = method if name == method.name else _renamed(method, name)
+        name = free_name(method.name, found)
+        found[name] = method if name == method.name else replace(method, name=name)
     if not found:
         raise BadInput("no method is left to compare; name at least one")
     return list(found.values())
+
+
+def shipped_for(task: str) -> list[Model]:
+    """The shipped models whose cards say that task.
+
+    >>> [model.name for model in shipped_for("denoise")][:2]
+    ['denoise-colour', 'denoise-grey']
+    """
+    models = [load(name) for name in shipped()]
+    return [model for model in models if model.card is not None and model.card.task == task]
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, with a number if it is taken: two files may have one name.
+
+    >>> free_name("otsu", ["otsu", "otsu (2)"])
+    'otsu (3)'
+    """
+    free, count = name, 2
+    while free in taken:
+        free, count = f"{name} ({count})", count + 1
+    return free
 
 
 def _method(item: Any, baselines: Any, *, asked: bool, engine: dict[str, Any]) -> Method:
@@ -120,7 +140,7 @@ def _method(item: Any, baselines: Any, *, asked: bool, engine: dict[str, Any]) -
     if classical is not None:
         return _function(baselines[classical], classical, "classical")
     if text not in shipped() and not Path(text).is_file():
-        known = ", ".join([*baselines, *shipped()])
+        known = ", ".join([*baselines, *(model.path.stem for model in shipped_for("denoise"))])
         raise BadInput(f"asked for method {text!r}, which is neither a file nor one of {known}")
     try:
         return _network(load(text), asked, engine)
@@ -149,7 +169,3 @@ def _refusal(error: AplombError) -> Callable[[Image, float], Answer]:
         raise error
 
     return run
-
-
-def _renamed(method: Method, name: str) -> Method:
-    return replace(method, name=name)

@@ -1,30 +1,23 @@
-"""The comparison as one HTML page that needs nothing else: no script, no style or picture from outside."""
+"""The comparison of denoisers as one HTML page."""
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from aplomb.comparison.chart import chart
 from aplomb.comparison.figure import GAIN, captions, difference
+from aplomb.comparison.page import address, bullets, document, machine, picture, section
 from aplomb.comparison.text import COLUMNS, best, cells, coverage, decibels, heading, remarks, similarity
 
 if TYPE_CHECKING:
-    from aplomb.comparison.figure import Bytes
     from aplomb.comparison.result import Comparison, Example, Row
 
 __all__ = ["page"]
 
 SHOWN = 8
 """Pictures of which magnified parts are on the page."""
-
-STYLE = Path(__file__).with_name("style.css")
 
 
 def page(comparison: Comparison) -> str:
@@ -35,32 +28,17 @@ def page(comparison: Comparison) -> str:
     >>> "&lt;a&gt;.png" in text, "<a>" in text
     (True, False)
     """
-    subject = escape(heading(comparison))
+    subject = heading(comparison)
     sections = [
-        f"<h1>Denoising compared</h1>\n<p class=lead>{subject}, seed {comparison.seed}</p>",
         _scores(comparison),
-        _section("Quality and speed", chart(comparison)),
+        section("Quality and speed", chart(comparison)),
         _examples(comparison),
         _per_picture(comparison),
-        _section("How it was measured", _list(comparison.protocol)),
-        _section("Where it was measured", _about(comparison)),
+        section("How it was measured", bullets(comparison.protocol)),
+        section("Where it was measured", machine(comparison.about)),
     ]
-    style = STYLE.read_text(encoding="utf-8") + _backgrounds(comparison)
-    body = "\n".join(section for section in sections if section)
-    return (
-        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
-        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
-        f"<title>Denoising compared: {subject}</title>\n<style>\n{style}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
-
-
-def _list(lines: Any) -> str:
-    return "<ul>\n" + "\n".join(f"<li>{escape(line)}</li>" for line in lines) + "\n</ul>" if lines else ""
+    lead = f"{subject}, seed {comparison.seed}"
+    return document("Denoising compared", subject, lead, sections, _backgrounds(comparison))
 
 
 def _scores(comparison: Comparison) -> str:
@@ -87,7 +65,7 @@ def _scores(comparison: Comparison) -> str:
         + "\n".join(lines)
         + "\n</tbody></table></div>"
     )
-    return _section("Result", table + "\n" + _list(_partial(comparison)))
+    return section("Result", table + "\n" + bullets(_partial(comparison)))
 
 
 def _partial(comparison: Comparison) -> list[str]:
@@ -124,7 +102,7 @@ def _examples(comparison: Comparison) -> str:
         "<p class=faint>The same part of the picture, where it has most detail, pixel by pixel. "
         f"Press on a part to see the clean one in its place.{rest}</p>\n"
     )
-    return _section("Magnified", lead + "\n".join(parts))
+    return section("Magnified", lead + "\n".join(parts))
 
 
 def _grid(comparison: Comparison, example: Example, number: int, *, differences: bool) -> str:
@@ -134,7 +112,7 @@ def _grid(comparison: Comparison, example: Example, number: int, *, differences:
         crop = example.crops[name]
         if differences and name == "clean":
             continue
-        image = _image(difference(crop, clean) if differences else crop, f"{name}, {numbers}".strip(", "))
+        image = picture(difference(crop, clean) if differences else crop, f"{name}, {numbers}".strip(", "))
         figures.append(
             f"<figure{' class=best' if first else ''}><div class='pixels p{number}'>{image}</div>"
             f"<figcaption><b>{escape(name)}</b><br><span>{escape(numbers) or 'reference'}</span>"
@@ -154,7 +132,7 @@ def _whole(example: Example) -> str:
     place = f"top:{100 * top / tall:.2f}%;left:{100 * left / wide:.2f}%;"
     size = f"width:{100 * width / wide:.2f}%;height:{100 * height / tall:.2f}%"
     return (
-        f"<figure><div class='pixels whole'>{_image(example.overview, 'the whole picture, clean')}"
+        f"<figure><div class='pixels whole'>{picture(example.overview, 'the whole picture, clean')}"
         f'<i style="{place}{size}"></i></div>'
         f"<figcaption><b>whole picture</b><br><span>{wide} x {tall} pixels</span></figcaption></figure>"
     )
@@ -163,24 +141,9 @@ def _whole(example: Example) -> str:
 def _backgrounds(comparison: Comparison) -> str:
     """The clean part behind every other, once for each picture."""
     return "".join(
-        f".p{number} {{ background-image: url({_uri(example.crops['clean'])}) }}\n"
+        f".p{number} {{ background-image: url({address(example.crops['clean'])}) }}\n"
         for number, example in enumerate(comparison.examples[:SHOWN])
     )
-
-
-def _image(image: Bytes, words: str) -> str:
-    height, width = image.shape[:2]
-    return f'<img src="{_uri(image)}" width={width} height={height} style="height:auto" alt="{escape(words)}">'
-
-
-def _uri(image: Bytes) -> str:
-    """The picture as a PNG inside the address."""
-    from matplotlib.image import imsave
-
-    out = io.BytesIO()
-    colours = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    imsave(out, colours[..., :3], format="png")
-    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def _per_picture(comparison: Comparison) -> str:
@@ -191,12 +154,12 @@ def _per_picture(comparison: Comparison) -> str:
     tables = []
     for title, key, shown in (("PSNR (dB)", "psnr", decibels), ("SSIM", "ssim", similarity)):
         lines = []
-        for picture in comparison.pictures:
-            scores = [comparison.score(row.method, picture) for row in rows]
+        for name in comparison.pictures:
+            scores = [comparison.score(row.method, name) for row in rows]
             values = [math.nan if s is None else float(getattr(s, key)) for s in scores]
             rivals = [v for v, row in zip(values, rows, strict=True) if row.kind != "input" and not math.isnan(v)]
             top = shown(max(rivals, default=math.nan))
-            lines.append(_line(picture, [shown(v) for v in values], top, rows))
+            lines.append(_line(name, [shown(v) for v in values], top, rows))
         means = [float(getattr(row, key)) for row in rows]
         rivals = [v for v, row in zip(means, rows, strict=True)
                   if row.kind != "input" and not math.isnan(v) and not coverage(comparison, row)]  # fmt: skip
@@ -204,7 +167,7 @@ def _per_picture(comparison: Comparison) -> str:
         heads = "".join(f"<th class=n>{escape(row.method)}</th>" for row in rows)
         table = f"<table class=many>\n<thead><tr><th>{title}</th>{heads}</tr></thead>\n<tbody>\n" + "\n".join(lines)
         tables.append(f"<div class=wide>{table}\n</tbody></table></div>")
-    return _section("Picture by picture", "\n<br>\n".join(tables))
+    return section("Picture by picture", "\n<br>\n".join(tables))
 
 
 def _line(name: str, values: list[str], top: str, rows: list[Row]) -> str:
@@ -213,13 +176,3 @@ def _line(name: str, values: list[str], top: str, rows: list[Row]) -> str:
         for value, row in zip(values, rows, strict=True)
     )
     return f"<tr><td>{'<b>mean</b>' if name == 'mean' else escape(name)}</td>{drawn}</tr>"
-
-
-def _about(comparison: Comparison) -> str:
-    if not comparison.about:
-        return ""
-    entries = []
-    for key, text in comparison.about.items():
-        shown = f"<code>{escape(text)}</code>" if key == "command" else escape(text)
-        entries.append(f"<dt>{escape(key)}</dt><dd>{shown}</dd>")
-    return "<dl>\n" + "\n".join(entries) + "\n</dl>"

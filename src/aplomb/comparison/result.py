@@ -123,21 +123,22 @@ class Comparison:
 
     def table(self) -> Any:
         """The rows as a table of rich, the best of each column in bold."""
-        from aplomb.comparison.text import coloured
+        from aplomb.comparison.text import table
 
-        return coloured(self)
+        return table(self).coloured()
 
     def __str__(self) -> str:
         """The rows as plain text, with problems and notes beneath."""
-        from aplomb.comparison.text import plain
+        from aplomb.comparison.text import table
 
-        return plain(self)
+        return str(table(self))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        from aplomb.comparison.text import beneath
+        from aplomb.comparison.text import table
 
-        yield self.table()
-        yield from beneath(self)
+        shown = table(self)
+        yield shown.coloured()
+        yield from shown.beneath()
 
     def to_csv(self, path: Path) -> None:
         """Write a line for every method and picture, and one with the mean over several.

@@ -6,20 +6,19 @@ import math
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aplomb.comparison.machine import about
-from aplomb.comparison.methods import Answer, Denoiser, Image, Method, choose
+from aplomb.comparison.methods import Answer, Denoiser, Method, choose
+from aplomb.comparison.recognition import words
 from aplomb.comparison.result import NOISY, Comparison, Example, Score
+from aplomb.comparison.sources import Image, pictures, short, sources
 from aplomb.errors import AplombError, BadInput, ShapeError
-from aplomb.io import Picture, read, to_float
 from aplomb.metrics import eight_bit, psnr, ssim
 from aplomb.model import Model
 
@@ -132,9 +131,9 @@ def compare(
         words = f"Gaussian noise of standard deviation {255 * float(sigma or 0):.4g} of 255"
     else:
         drawn, words = noise, f"noise {getattr(noise, '__name__', None) or noise!r}"
-    sources = _sources(images)
-    work = _Work(chosen, drawn, sigma, seed, max_seconds, progress, len(sources) * len(chosen))
-    for name, load in sources:
+    given = sources(images)
+    work = _Work(chosen, drawn, sigma, seed, max_seconds, progress, len(given) * len(chosen))
+    for name, load in given:
         work.source(name, load)
     if work.first_error is not None and not work.scores:
         raise work.first_error
@@ -175,7 +174,7 @@ class _Work:
         """All pictures of one file or array."""
         start = self.done
         try:
-            for number, (label, clean) in enumerate(_pictures(name, load())):
+            for number, (label, clean) in enumerate(pictures(name, load())):
                 if number:
                     self.steps += len(self.methods)
                 self.picture(label, clean)
@@ -221,10 +220,7 @@ class _Work:
             answer, seconds = _timed(method, noisy, level)
             result = _sound(answer.image, clean.shape)
         except Exception as error:  # a method may be anybody's code
-            problem = " ".join(str(error).split()) or type(error).__name__
-            if not isinstance(error, AplombError):
-                problem = f"{type(error).__name__}: {problem}"
-            return Score(method.name, method.kind, name, pixels=pixels, problem=problem), None
+            return Score(method.name, method.kind, name, pixels=pixels, problem=words(error)), None
         self.notes.extend(f"{method.name}: {note}" for note in answer.notes)
         shown = result.astype(np.float32) / np.float32(255)
         return _score(method.name, method.kind, name, shown, clean, seconds, pixels, answer.detail), result
@@ -295,47 +291,6 @@ def _score(
     return Score(method, kind, picture, psnr(image, clean), similarity, seconds, pixels, detail)
 
 
-def _sources(images: Any) -> list[tuple[str, Callable[[], Any]]]:
-    """Names of what was given, and how to get each."""
-    from aplomb.data import find_pictures
-
-    if isinstance(images, Mapping):
-        return [(str(name), partial(_opened, value)) for name, value in images.items()]
-    several = isinstance(images, Sequence) and not isinstance(images, str)
-    found: list[tuple[str, Callable[[], Any]]] = []
-    for item in images if several else [images]:
-        if isinstance(item, (str, os.PathLike)):
-            for path in find_pictures(item):
-                found.append((_free(path, {name for name, _ in found}), partial(read, path)))
-        else:
-            number = f" {len(found) + 1}" if several and len(images) > 1 else ""
-            found.append((f"picture{number}", partial(_opened, item)))
-    if not found:
-        raise BadInput("compare was given no picture; give an array, a file or a folder")
-    return found
-
-
-def _opened(value: Any) -> Any:
-    return read(value) if isinstance(value, (str, os.PathLike)) else value
-
-
-def _free(path: Path, taken: set[str]) -> str:
-    """The file's name, with as many of its folders as it takes to tell it from others."""
-    for depth in range(1, len(path.parts) + 1):
-        name = "/".join(path.parts[-depth:])
-        if name not in taken:
-            return name
-    return str(path)
-
-
-def _pictures(name: str, image: Any) -> Iterator[tuple[str, Image]]:
-    """(H, W) or (H, W, C) in 0..1, one after the other."""
-    planes, _ = to_float(image, **({} if isinstance(image, Picture) else {"name": name}))
-    for number, plane in enumerate(planes):
-        label = f"{name} [{number}]" if len(planes) > 1 else name
-        yield label, plane[0] if len(plane) == 1 else np.ascontiguousarray(np.moveaxis(plane, 0, -1))
-
-
 def _told(sigma: float | None) -> str:
     if sigma is None:
         return "Every method is told the root mean square of the noise that was drawn on the picture."
@@ -343,19 +298,7 @@ def _told(sigma: float | None) -> str:
 
 
 def _call(images: Any, sigma: Any, methods: Any, noise: Any, seed: int) -> str:
-    """The call as Python, arrays abridged."""
-
-    def short(value: Any) -> str:
-        if isinstance(value, np.ndarray):
-            return f"<array {value.shape}>"
-        if isinstance(value, Mapping):
-            return "{" + ", ".join(f"{k!r}: {short(v)}" for k, v in value.items()) + "}"
-        if isinstance(value, (list, tuple)):
-            return "[" + ", ".join(map(short, value)) + "]"
-        if isinstance(value, os.PathLike):
-            return repr(str(value))
-        return str(getattr(value, "name", getattr(value, "__name__", repr(value))))
-
+    """The call as Python."""
     level = "None" if sigma is None else f"{255 * sigma:.6g} / 255"
     more = "" if methods is None else f", {short(methods)}"
     more += "" if noise is None else f", noise={short(noise)}"

@@ -1,17 +1,16 @@
-"""Comparisons as plain text and in colour; what one table and the other say of a row is said here once."""
+"""What the tables of a comparison of denoisers say of a row."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aplomb.comparison.table import Table, seconds
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from aplomb.comparison.result import Comparison, Row
 
-__all__ = ["COLUMNS", "beneath", "best", "cells", "coloured", "coverage", "heading", "plain", "remarks"]
+__all__ = ["COLUMNS", "best", "cells", "coverage", "heading", "remarks", "table"]
 
 COLUMNS = ("Method", "Kind", "PSNR (dB)", "SSIM", "Seconds", "Mpixel/s")
 
@@ -37,13 +36,6 @@ def decibels(value: float) -> str:
 def similarity(value: float) -> str:
     """Four decimals."""
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def seconds(value: float) -> str:
-    """Three digits, none of them behind a point from 100 s."""
-    if math.isnan(value) or value == 0:
-        return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".") if value >= 1e-3 else "< 0.001"
 
 
 def speed(row: Row) -> str:
@@ -82,55 +74,23 @@ def remarks(comparison: Comparison) -> list[str]:
     return lines + list(comparison.notes)
 
 
-def plain(comparison: Comparison) -> str:
-    """Aligned with blanks.
+def table(comparison: Comparison) -> Table:
+    """The rows, with the best of each column and what there is to say beneath.
 
     >>> from aplomb.comparison.result import Comparison, Score
     >>> noisy = Score("noisy", "input", "a.png", 20.17, 0.4321, 0.0, 100)
-    >>> print(plain(Comparison((noisy,), "Gaussian noise")))
+    >>> print(table(Comparison((noisy,), "Gaussian noise")))
     a.png, Gaussian noise
     Method  Kind   PSNR (dB)    SSIM  Seconds  Mpixel/s
     ---------------------------------------------------
     noisy   input      20.17  0.4321        -         -
     """
-    lines = [COLUMNS, *(cells(comparison, row) for row in comparison.rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    drawn = []
-    for line in lines:
-        left = [cell.ljust(width) for cell, width in zip(line[:2], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
-        drawn.append("  ".join([*left, *right]).rstrip())
-    rule = "-" * (sum(widths) + 2 * len(widths) - 2)
-    return "\n".join([heading(comparison), drawn[0], rule, *drawn[1:], *remarks(comparison)])
-
-
-def coloured(comparison: Comparison) -> Any:
-    """A table of rich."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(
-        title=Text(heading(comparison), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
+    rows, tops = comparison.rows, best(comparison)
+    return Table(
+        heading(comparison),
+        COLUMNS,
+        [cells(comparison, row) for row in rows],
+        remarks(comparison),
+        {(i, j) for j, key in ((2, "psnr"), (3, "ssim"), (5, "megapixels_per_second")) for i in tops[key]},
+        {i for i, row in enumerate(rows) if row.problem or row.kind == "input"},
     )
-    for i, title in enumerate(COLUMNS):
-        drawn.add_column(title, justify="left" if i < 2 else "right", overflow="fold")
-    tops = best(comparison)
-    for i, row in enumerate(comparison.rows):
-        shown = [Text(cell) for cell in cells(comparison, row)]
-        for column, key in ((2, "psnr"), (3, "ssim"), (5, "megapixels_per_second")):
-            if i in tops[key]:
-                shown[column].stylize("bold green")
-        drawn.add_row(*shown, style="dim" if row.problem or row.kind == "input" else "")
-    return drawn
-
-
-def beneath(comparison: Comparison) -> Iterator[RenderableType]:
-    """Remarks in faint."""
-    from rich.text import Text
-
-    for line in remarks(comparison):
-        yield Text(line, style="dim")

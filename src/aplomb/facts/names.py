@@ -18,13 +18,16 @@ from aplomb.layers.activation import (
     Swish,
     Tanh,
 )
-from aplomb.layers.channels import AppendConstant, Take
+from aplomb.layers.channels import AppendConstant, Place, Take
 from aplomb.layers.conv import Conv
 from aplomb.layers.dense import Dense, Flatten, Unflatten
 from aplomb.layers.norm import BatchNorm, Dropout, LayerNorm, LocalContrastNorm
 from aplomb.layers.pad import NO_PADS, Crop, Pad, Pads
-from aplomb.layers.pool import AveragePool, L2Pool, MaxPool
+from aplomb.layers.pool import AveragePool, GlobalAverage, L2Pool, MaxPool
+from aplomb.layers.radial import RadialBasis
+from aplomb.layers.recurrent import LSTMCell
 from aplomb.layers.resample import Bilinear, Downsample, PixelShuffle, PixelUnshuffle, Repeat, ZeroUpsample
+from aplomb.layers.response_norm import LocalResponseNorm
 from aplomb.layers.stable import BoundedConv, ChannelClip, ClipBy, GroupSort, Shift, Spline
 from aplomb.operator import Compose, Operator, Scaling
 
@@ -128,6 +131,11 @@ _NAMES: dict[type, Callable[[Any], str]] = {
     MaxPool: lambda o: _pool(o, "Max pool"),
     AveragePool: lambda o: _pool(o, "Spread pool" if o.transposed else "Average pool"),
     L2Pool: lambda o: _pool(o, "L2 pool"),
+    GlobalAverage: lambda o: "Average over the picture",
+    LocalResponseNorm: lambda o: f"Local response norm {o.size}",
+    RadialBasis: lambda o: "Radial basis",
+    LSTMCell: lambda o: "LSTM cell",
+    Place: lambda o: f"Zero channels to {o.total}",
     Downsample: lambda o: f"Down-sample {o.factor}",
     ZeroUpsample: lambda o: f"Up-sample {o.factor}, zeros",
     Repeat: lambda o: f"Block sum {o.factor}" if o.transposed else f"Up-sample {o.factor}, repeat",

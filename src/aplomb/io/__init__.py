@@ -13,6 +13,7 @@ refused or named. Pillow, tifffile and imagecodecs are imported here and nowhere
 
 from __future__ import annotations
 
+from aplomb.io.labels import IGNORE, check_classes, class_map, read_labels, write_labels
 from aplomb.io.layout import FLOAT_RANGE, Origin, from_float, to_float
 from aplomb.io.picture import Metadata, Picture
 from aplomb.io.reading import MAX_PIXELS, read
@@ -21,16 +22,21 @@ from aplomb.io.writing import SUFFIXES, check_output, write
 
 __all__ = [
     "FLOAT_RANGE",
+    "IGNORE",
     "MAX_PIXELS",
     "SUFFIXES",
     "Metadata",
     "Origin",
     "Picture",
+    "check_classes",
     "check_output",
+    "class_map",
     "from_float",
     "make_folder",
     "read",
+    "read_labels",
     "to_float",
     "whole_file",
     "write",
+    "write_labels",
 ]

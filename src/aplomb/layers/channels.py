@@ -52,7 +52,7 @@ class Take(LinearLeaf):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Place(LinearLeaf):
-    """The channels put behind `start` zero ones, `total` in all: the adjoint of taking them. ONNX has no form for it.
+    """The `count` channels put behind `start` zero ones, `total` in all: the adjoint of taking them.
 
     >>> Place(1, 2, 4)(np.array([[5.0, 6.0]]))
     array([[0., 5., 6., 0.]])
@@ -66,8 +66,13 @@ class Place(LinearLeaf):
         zeros = x[:, :1] * 0
         return concatenate([*[zeros] * self.start, x, *[zeros] * (self.total - self.start - self.count)])
 
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        flat = [0] * (len(shape) - 2)
+        amounts = [0, self.start, *flat, 0, self.total - self.start - self.count, *flat]
+        return graph.node("Pad", [x, graph.constant(np.array(amounts, np.int64))], doc=f"of {self.count}")
+
     def _output_shape(self, shape: Shape) -> Shape:
-        if shape[1] != self.count:
+        if len(shape) < 2 or shape[1] != self.count:
             raise ShapeError(f"{self!r} takes {self.count} channels, found {shape}")
         return (shape[0], self.total, *shape[2:])
 
@@ -134,6 +139,17 @@ def take(start: int, stop: int, of: int | None = None) -> Operator:
     if not 0 <= start < stop <= (of or stop):
         raise BadInput(f"take({start}, {stop}, of={of}): give 0 <= start < stop <= of")
     return Take(start, stop, of)
+
+
+def place(start: int, count: int, total: int) -> Operator:
+    """`count` channels behind `start` zero ones, `total` in all: more channels at no cost (He et al. 2016, shortcut A).
+
+    >>> place(0, 2, 4)(np.array([[5.0, 6.0]]))
+    array([[5., 6., 0., 0.]])
+    """
+    if start < 0 or count < 1 or start + count > total:
+        raise BadInput(f"place({start}, {count}, {total}): give start >= 0, count >= 1 and start + count <= total")
+    return Place(start, count, total)
 
 
 def append_constant(value: float) -> Operator:

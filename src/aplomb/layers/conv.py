@@ -290,9 +290,9 @@ def conv(
     groups: int = 1,
     bias: bool = True,
     exact: bool = True,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> Operator:
-    """Convolution layer from `inputs` to `outputs` channels with random weights (He et al. 2015).
+    """Convolution layer from `inputs` to `outputs` channels with random weights (He et al. 2015), or zeros: seed None.
 
     `padding` is "valid" (none), a number of zeros on each side, or one of "zero", "reflect", "replicate" and
     "circular": then as much as keeps the size at stride 1. A dilated kernel covers d (k - 1) + 1 pixels.
@@ -326,7 +326,7 @@ def conv(
         groups,
         exact=exact,
     )
-    return chain(*before, layer.initialise(seed))
+    return chain(*before, layer if seed is None else layer.initialise(seed))
 
 
 def conv_transposed(
@@ -339,7 +339,7 @@ def conv_transposed(
     dilation: int | Pair = 1,
     groups: int = 1,
     bias: bool = True,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> Operator:
     """Transposed (fractionally strided) convolution: the adjoint of `conv(outputs, inputs, ...)` and a bias.
 
@@ -349,7 +349,7 @@ def conv_transposed(
     (1, 4, 10, 10)
     """
     _check_channels(inputs, outputs, groups)
-    return Conv(
+    layer = Conv(
         np.zeros((inputs, outputs // groups, *pair(size, "kernel size")), np.float32),
         np.zeros(outputs, np.float32) if bias else None,
         pair(stride, "stride"),
@@ -357,7 +357,8 @@ def conv_transposed(
         pair(dilation, "dilation"),
         groups,
         transposed=True,
-    ).initialise(seed)
+    )
+    return layer if seed is None else layer.initialise(seed)
 
 
 def merge(second: Conv, first: Conv) -> Conv:

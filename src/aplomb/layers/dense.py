@@ -155,8 +155,8 @@ def unflatten(channels: int, height: int, width: int) -> Operator:
     return Unflatten(channels, height, width)
 
 
-def dense(inputs: int, outputs: int, *, bias: bool = True, seed: int = 0) -> Operator:
-    """Fully connected layer with random weights (He et al. 2015).
+def dense(inputs: int, outputs: int, *, bias: bool = True, seed: int | None = 0) -> Operator:
+    """Fully connected layer with random weights (He et al. 2015), or zeros for a `seed` of None.
 
     >>> mlp = dense(10, 300) @ flatten
     >>> mlp.output_shape((7, 1, 2, 5)), mlp.parameters
@@ -165,4 +165,5 @@ def dense(inputs: int, outputs: int, *, bias: bool = True, seed: int = 0) -> Ope
     if inputs < 1 or outputs < 1:
         raise BadInput(f"dense from {inputs} to {outputs}: both must be positive")
     weight = np.zeros((outputs, inputs), np.float32)
-    return Dense(weight, np.zeros(outputs, np.float32) if bias else None).initialise(seed)
+    layer = Dense(weight, np.zeros(outputs, np.float32) if bias else None)
+    return layer if seed is None else layer.initialise(seed)

@@ -1,4 +1,4 @@
-"""Pooling: maximum, minimum, average and l2 norm over windows."""
+"""Pooling: maximum, minimum, average and l2 norm over windows, and the average over whole pictures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.conv import Conv, Pair, pair
-from aplomb.layers.linear import Multiply, SumGroups
+from aplomb.layers.linear import LinearLeaf, Multiply, SumGroups
 from aplomb.layers.pad import NO_PADS, Pads, as_pads
-from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Linearity, Operator, chain, root
+from aplomb.operator import (
+    EVERYWHERE,
+    Ask,
+    Bound,
+    GraphWriter,
+    Grid,
+    Interval,
+    Linearity,
+    Operator,
+    chain,
+    root,
+)
 
 Stride = int | Pair | None
 """Distance of windows; None stands for their size."""
@@ -178,6 +189,44 @@ class L2Pool(_Window):
     def _lipschitz(self, ask: Ask) -> Bound:
         # inverse triangle inequality in each window, and each pixel counts in as many windows as it lies in
         return Bound(root(self._overlap()), "upper", "root of the number of windows on a pixel")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GlobalAverage(LinearLeaf):
+    """(N, C, H, W) -> (N, C, 1, 1): the mean of each channel over the picture, whatever its size."""
+
+    def _numpy(self, x: Array) -> Array:
+        return x.mean(axis=(2, 3), keepdims=True)
+
+    def _torch(self, x: Array, torch: Any) -> Array:
+        return x.mean(dim=(2, 3), keepdim=True)
+
+    def _onnx(self, graph: GraphWriter, x: str, shape: Shape) -> str:
+        return graph.node("GlobalAveragePool", [x])
+
+    def _output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 4:
+            raise ShapeError(f"{self!r} takes (N, C, H, W), found {shape}")
+        return (*shape[:2], 1, 1)
+
+    def _span(self, interval: Interval, axis: int) -> Interval:
+        return EVERYWHERE
+
+    def _adjoint(self) -> Operator:
+        raise BadInput("the adjoint of global_average_pool needs the picture's size: take average_pool(size)")
+
+    def _derivative(self, x: Array) -> Operator:
+        size = (int(x.shape[2]), int(x.shape[3]))
+        return AveragePool(size, size)
+
+    def _lipschitz(self, ask: Ask) -> Bound:
+        return Bound(1.0, "upper", "1 / sqrt(pixels), for one pixel or more")
+
+    def __repr__(self) -> str:
+        return "global_average_pool"
+
+
+global_average_pool = GlobalAverage()
 
 
 def _checked(size: int | Pair, stride: Stride, padding: int | Pads, exact: bool) -> tuple[Pair, Pair, Pads, bool]:

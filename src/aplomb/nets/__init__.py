@@ -5,14 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from aplomb.nets.alexnet import alexnet
 from aplomb.nets.dncnn import dncnn
+from aplomb.nets.fully_convolutional import fully_convolutional
+from aplomb.nets.googlenet import googlenet, main_branch
+from aplomb.nets.hopfield import hopfield
 from aplomb.nets.lean import lean
+from aplomb.nets.lean_unet import lean_unet
+from aplomb.nets.lenet import lenet
+from aplomb.nets.mlp import mlp, perceptron
+from aplomb.nets.names import from_state_dict
 from aplomb.nets.patch_mlp import patch_mlp
+from aplomb.nets.pattern import pattern
 from aplomb.nets.rednet import rednet
 from aplomb.nets.residual import residual
+from aplomb.nets.resnet import resnet, resnet_cifar
 from aplomb.nets.stable import averaged, gradient_steps
+from aplomb.nets.state_dict import read_state_dict
 from aplomb.nets.unet import unet, unet_denoiser
+from aplomb.nets.unet_valid import unet_valid
+from aplomb.nets.vgg import vgg
+from aplomb.nets.wide_resnet import wide_resnet
 from aplomb.operator import Operator
+
+CLASSIFIERS: dict[str, Callable[..., Operator]] = {
+    "mlp-mnist": mlp,
+    "lenet-5": lenet,
+    "pattern": pattern,
+    "alexnet": alexnet,
+    **{f"vgg-{layers}": partial(vgg, layers=layers) for layers in (11, 13, 16, 19)},
+    "googlenet": googlenet,
+    **{f"resnet-{layers}": partial(resnet, layers=layers) for layers in (18, 34, 50, 101, 152)},
+    **{f"resnet-{layers}-cifar": partial(resnet_cifar, layers=layers) for layers in (20, 32, 44, 56, 110)},
+    "wrn-28-10": wide_resnet,
+}
+"""Those that give a vector of logits, one for each class; with ``labels=True``, probabilities."""
 
 NETWORKS: dict[str, Callable[..., Operator]] = {
     "residual-32": residual,
@@ -21,6 +48,7 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "unet-epfl": unet,
     "unet-labels": partial(unet, labels=True),
     "unet-denoiser": unet_denoiser,
+    "unet-2015": unet_valid,
     "dncnn-17": dncnn,
     "red-10": partial(rednet, layers=10),
     "red-20": partial(rednet, layers=20),
@@ -28,21 +56,41 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "patch-mlp": patch_mlp,
     "lean-grey": lean,
     "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
+    "lean-unet": lean_unet,
     "stable-grey": gradient_steps,
     "stable-colour": partial(gradient_steps, channels=3, width=64, scales=(4, 2) * 5),
     "averaged": averaged,
+    **CLASSIFIERS,
 }
 """Makers of fresh networks by name; keyword arguments change the sizes."""
 
 __all__ = [
+    "CLASSIFIERS",
     "NETWORKS",
+    "alexnet",
     "averaged",
     "dncnn",
+    "from_state_dict",
+    "fully_convolutional",
+    "googlenet",
     "gradient_steps",
+    "hopfield",
     "lean",
+    "lean_unet",
+    "lenet",
+    "main_branch",
+    "mlp",
     "patch_mlp",
+    "pattern",
+    "perceptron",
+    "read_state_dict",
     "rednet",
     "residual",
+    "resnet",
+    "resnet_cifar",
     "unet",
     "unet_denoiser",
+    "unet_valid",
+    "vgg",
+    "wide_resnet",
 ]

@@ -16,7 +16,7 @@ from aplomb.io import Picture, to_float, whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check_overlay", "draw_overlay", "write_overlay"]
+__all__ = ["bright", "check_overlay", "class_colour", "draw_overlay", "write_overlay"]
 
 _SUFFIXES = (".jpeg", ".jpg", ".pdf", ".png", ".svg", ".tif", ".tiff", ".webp")
 _DPI = 100
@@ -54,7 +54,7 @@ def draw_overlay(
     from skimage.segmentation import find_boundaries
 
     planes, _ = to_float(picture)
-    shown = _bright(np.moveaxis(planes[0], 0, -1))
+    shown = bright(np.moveaxis(planes[0], 0, -1))
     found = np.asarray(labels)
     found = found.reshape(-1, *found.shape[-2:])[0]
     if found.shape != shown.shape[:2]:
@@ -67,7 +67,7 @@ def draw_overlay(
     else:
         legend = []
         for k in np.unique(found):
-            colour, here = _colour(int(k)), found == k
+            colour, here = class_colour(int(k)), found == k
             if k > 0:  # the first class is background or as good as any other: the picture shows through
                 shown[here] = 0.65 * shown[here] + 0.35 * np.array(colour)
                 shown[here & edges] = colour
@@ -109,14 +109,14 @@ def check_overlay(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{path}: asked for the suffix {Path(path).suffix!r}; known are: {', '.join(_SUFFIXES)}")
 
 
-def _bright(picture: NDArray[Any]) -> NDArray[np.float64]:
+def bright(picture: NDArray[Any]) -> NDArray[np.float64]:
     """RGB in 0..1, stretched to its quantiles."""
     low, high = np.quantile(picture, (0.001, 0.999))
     stretched = np.clip((picture - low) / max(high - low, 1e-6), 0, 1)
     return np.array(np.broadcast_to(stretched, (*picture.shape[:2], 3)), np.float64)
 
 
-def _colour(k: int) -> tuple[float, float, float]:
+def class_colour(k: int) -> tuple[float, float, float]:
     """A colour of its own for each class, told apart also by those who do not see red and green (Okabe and Ito)."""
     wheel = ("000000", "E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7")
     code = wheel[k] if k < len(wheel) else wheel[1 + (k - 1) % (len(wheel) - 1)]

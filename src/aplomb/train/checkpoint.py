@@ -5,7 +5,7 @@ runs/<name>/recipe.toml       the recipe as it was read
                               tensors and numbers
             model.onnx        the best weights, frozen at the end, unless another place was given
             log.csv           one row an interval
-            curves.png        loss and PSNR over the steps
+            curves.png        loss and the figure on validation over the steps
             events.out...     the same for TensorBoard
 """
 
@@ -24,8 +24,8 @@ from aplomb.io import whole_file
 
 __all__ = ["FORMAT", "Log", "load_checkpoint", "make_folder", "save_checkpoint"]
 
-FORMAT = 1
-COLUMNS = ("step", "megapixels", "loss", "lr", "psnr", "seconds")
+FORMAT = 2
+COLUMNS = ("step", "megapixels", "loss", "lr", "figure", "seconds")
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["PictureSet", "floats", "generator", "order", "saturate"]
+__all__ = ["Flips", "PictureSet", "at_least", "floats", "generator", "order", "saturate"]
+
+
+Flips = Literal["none", "horizontal", "all"]
+"""How pieces are mirrored and turned: left and right, or by all eight symmetries of the square."""
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -59,7 +63,7 @@ class PictureSet:
     """
 
     def __init__(self, arrays: Sequence[NDArray[Any]], side: int = 1, device: torch.device | str = "cpu") -> None:
-        kept = [_at_least(a, side) for a in arrays]
+        kept = [at_least(a, side) for a in arrays]
         if any(a.dtype != np.uint8 for a in kept):
             kept = [floats(a) for a in kept]
         self.heights = torch.tensor([a.shape[1] for a in kept])
@@ -73,19 +77,31 @@ class PictureSet:
         return len(self.starts)
 
     def crops(
-        self, which: Tensor, side: int, draw: torch.Generator, *, random: bool = True, augment: bool = True
+        self,
+        which: Tensor,
+        side: int,
+        draw: torch.Generator,
+        *,
+        random: bool = True,
+        flips: Flips = "all",
+        around: Tensor | None = None,
     ) -> Tensor:
         """One piece of each picture in `which`: (B, C, side, side) float32, integers divided by their white.
 
-        Without `random` it is the middle; with `augment` one of the eight symmetries of the square is drawn.
+        Without `random` it is the middle. `around` (2, B) has a pixel that each piece is to hold, or -1 for any.
         """
         h, w = self.heights[which], self.widths[which]
         at = torch.rand(2, len(which), generator=draw) if random else torch.full((2, len(which)), 0.5)
         top, left = ((at[0] * (h - side + 1)).long(), (at[1] * (w - side + 1)).long())
-        if augment:
+        if around is not None:
+            wanted = (around - (at * side).long()).clamp_(min=0)
+            top = torch.where(around[0] < 0, top, torch.minimum(wanted[0], h - side))
+            left = torch.where(around[1] < 0, left, torch.minimum(wanted[1], w - side))
+        flip_y, flip_x, turn = torch.zeros(3, len(which), dtype=torch.bool)
+        if flips == "all":
             flip_y, flip_x, turn = torch.randint(0, 2, (3, len(which)), generator=draw).bool()
-        else:
-            flip_y = flip_x = turn = torch.zeros(len(which), dtype=torch.bool)
+        elif flips == "horizontal":
+            flip_x = torch.randint(0, 2, (len(which),), generator=draw).bool()
         # pixel (i, j) of a piece lies at corner + i * down + j * right, whichever way it is flipped or turned
         one, last = torch.ones_like(w), side - 1
         corner = self.starts[which] + (top + flip_y * last) * w + left + flip_x * last
@@ -107,7 +123,12 @@ def saturate(pieces: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(pieces.mean(1, keepdim=True), pieces, factor).clamp_(0, 1)
 
 
-def _at_least(array: NDArray[Any], side: int) -> NDArray[Any]:
+def at_least(array: NDArray[Any], side: int) -> NDArray[Any]:
+    """The array (C, H, W), mirrored at its edges where it is smaller than `side`.
+
+    >>> at_least(np.array([[[1, 2]]]), 4)[0, 0].tolist()
+    [1, 1, 2, 2]
+    """
     for axis in (1, 2):
         while array.shape[axis] < side:
             missing = min(side - array.shape[axis], array.shape[axis])

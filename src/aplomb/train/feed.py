@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 
 from aplomb.classical.noise_level import estimate_sigma
 from aplomb.errors import RecipeError
-from aplomb.train.crops import PictureSet, floats, generator, order, saturate
+from aplomb.train.crops import Flips, PictureSet, floats, generator, order, saturate
 from aplomb.train.losses import Batch
 from aplomb.train.noise import draw_levels, noisy
-from aplomb.train.recipe import Recipe
+from aplomb.train.recipe import DenoiseRecipe
+from aplomb.train.task import Shares
 
 __all__ = ["Feed"]
 
-CROPS, NOISE, STORED, LOSS = 2, 3, 4, 5
+CROPS, NOISE, STORED = 2, 3, 4
 """Purposes of random numbers, part of their seed; 1 is the order of the pictures."""
 
 
-class Feed:
+class Feed(Shares):
     """Batches by step: what step s gets depends on (seed, s) alone, so that a resumed run gets the same.
 
     Parameters
@@ -48,7 +49,7 @@ class Feed:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: DenoiseRecipe,
         arrays: Sequence[NDArray[Any]],
         pairs: Sequence[NDArray[Any]] = (),
         device: torch.device | str = "cpu",
@@ -56,7 +57,8 @@ class Feed:
         world: int = 1,
         workers: int = 1,
     ) -> None:
-        self.recipe, self.device, self.rank = recipe, torch.device(device), rank
+        super().__init__(recipe, len(arrays), rank, world, workers)
+        self.recipe, self.device = recipe, torch.device(device)
         self.channels = recipe.data.channels
         self.clean = recipe.noise.kind != "none" and not recipe.noise.once
         self.twice = recipe.loss.kind == "noise2noise"
@@ -66,27 +68,6 @@ class Feed:
         elif recipe.noise.kind == "none":
             arrays = self._noisy_already(arrays, pairs)
         self.pictures = PictureSet(arrays, recipe.data.crop, self.device)
-        pieces = len(arrays) * recipe.data.repeat
-        batch = recipe.run.batch
-        self.count = 1 if batch == "pattern" else pieces if batch == "epoch" else int(batch)
-        if self.count % world:
-            raise RecipeError(
-                f"{recipe.name}: a batch of {self.count} cannot be shared by {world} devices; take a multiple"
-            )
-        self.share = self.count // world
-        self.size = min(self.share, recipe.run.chunk or -(-self.share // workers))
-        self.parts = -(-self.share // self.size)
-        """Chunks of a share, and pieces in each (the last may have fewer)."""
-        schedule = recipe.schedule
-        pixels = self.count * recipe.data.crop**2
-        self.megapixels = pixels / 1e6
-        """Pixels of one step, in millions."""
-        if schedule.steps is not None:
-            self.total = schedule.steps
-        elif schedule.megapixels is not None:
-            self.total = max(1, round(schedule.megapixels / self.megapixels))
-        else:
-            self.total = max(1, round((schedule.epochs or 1) * pieces / self.count))
 
     def _corrupt(self, index: int, array: NDArray[Any]) -> NDArray[Any]:
         draw = generator(self.recipe.run.seed, STORED, index)
@@ -114,21 +95,18 @@ class Feed:
     def chunk(self, step: int, number: int) -> Batch:
         """Chunk `number` of this process's share of the batch of `step`; several threads may call."""
         run, data = self.recipe.run, self.recipe.data
-        first = step * self.count + self.rank * self.share + number * self.size
-        which = order(first, min(self.size, self.share - number * self.size), len(self.pictures), data.repeat, run.seed)
-        draw = generator(run.seed, CROPS, step, self.rank, number)
-        device_draw = generator(run.seed, NOISE, step, self.rank, number, device=self.device)
-        crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, augment=data.augment)
+        first, count = self.place(step, number)
+        which = order(first, count, len(self.pictures), data.repeat, run.seed)
+        draw = self.draw(CROPS, step, number)
+        device_draw = self.draw(NOISE, step, number, self.device)
+        flips: Flips = "all" if data.augment else "none"
+        crops = self.pictures.crops(which, data.crop, draw, random=data.random_crop, flips=flips)
         if data.saturation is not None:
             crops = saturate(crops, draw_levels(data.saturation, len(which), "uniform", draw).to(self.device))
         if self.clean:
             return self._with_noise(crops, draw, device_draw)
         level = self.levels[which].to(self.device)
         return Batch(crops[:, : self.channels], crops[:, self.channels :] if self.twice else None, level)
-
-    def loss_generator(self, step: int, number: int) -> torch.Generator:
-        """Random numbers of the loss itself: probes, choices of neighbours."""
-        return generator(self.recipe.run.seed, LOSS, step, self.rank, number, device=self.device)
 
     def _with_noise(self, clean: torch.Tensor, draw: torch.Generator, device_draw: torch.Generator) -> Batch:
         noise = self.recipe.noise

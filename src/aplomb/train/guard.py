@@ -58,7 +58,7 @@ def clear_lines(recipe: Recipe, folder: Path) -> Iterator[None]:
         known = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if known or "not enough memory" in text or "can't allocate" in text or "out of memory" in text:
             raise RunError(
-                f"out of memory with [run] batch {recipe.run.batch} and [data] crop {recipe.data.crop}; "
+                f"out of memory with [run] batch {recipe.run.batch} and pieces of {recipe.data.side} pixels; "
                 "set [run] chunk to fewer pieces at a time, or lower them; the last checkpoint is intact"
             ) from None
         raise

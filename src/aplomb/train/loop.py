@@ -25,22 +25,26 @@ from aplomb.facts.limits import within_limits
 from aplomb.io import whole_file
 from aplomb.operator import Operator
 from aplomb.train.checkpoint import load_checkpoint, make_folder, save_checkpoint
-from aplomb.train.feed import Feed
+from aplomb.train.classifying import Classifying
+from aplomb.train.denoising import Denoising
 from aplomb.train.guard import Stop, clear_lines, stop_signals
 from aplomb.train.limits import Limits
-from aplomb.train.losses import loss as loss_of
 from aplomb.train.optimise import learning_rate, make_optimisers
 from aplomb.train.parameters import Trainable, array_of, remembers
 from aplomb.train.pool import Mapper, side_by_side
 from aplomb.train.progress import Progress, Record
 from aplomb.train.recipe import Recipe, read_recipe
-from aplomb.train.start import Pictures, build_network, describe, freeze_result, gather_pictures
-from aplomb.train.validate import Judge
+from aplomb.train.segmenting import Segmenting
+from aplomb.train.start import build_network, describe, freeze_result
+from aplomb.train.task import Judged, Task
 
 __all__ = ["Result", "train"]
 
 CHECK = 10
 """Steps between two looks at the loss: it is logged, and a NaN ends the run."""
+
+
+TASKS: dict[str, type[Task[Any]]] = {"denoise": Denoising, "segment": Segmenting, "classify": Classifying}
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,11 @@ class Result:
     operator: Operator
     path: Path
     folder: Path
-    psnr: dict[str, float] = field(default_factory=dict)
-    """dB on the validation pictures, by noise."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What was reached on the validation pictures: PSNR in dB by noise, IoU by class, accuracy."""
+    unit: str = ""
+    command: str = ""
+    """A line for the shell that applies the model."""
     step: int = 0
     """Step at which the best weights were found."""
     steps: int = 0
@@ -59,9 +66,14 @@ class Result:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        reached = ", ".join(f"{k}: {v:.2f} dB" for k, v in self.psnr.items())
-        reached = f" ({reached} on validation)" if reached else ""
+        reached = f" ({self.reached} on validation)" if self.figures else ""
         return f"{self.path}: best at step {self.step} of {self.steps}{reached}"
+
+    @property
+    def reached(self) -> str:
+        """The figures in words."""
+        digits = 2 if self.unit else 4
+        return ", ".join(f"{name} {value:.{digits}f}{self.unit}" for name, value in self.figures.items())
 
 
 def train(
@@ -147,23 +159,26 @@ def train(
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     threads = threads or torch.get_num_threads()
     with clear_lines(recipe, folder), stop_signals() as stop:
-        pictures = gather_pictures(recipe, data)
-        operator, notes = build_network(recipe, network)
-        notes = (*notes, *pictures.notes, describe(recipe, operator, fabric, threads))
+        task = TASKS[recipe.task](recipe, data)
+        operator, notes = build_network(recipe, task, network)
+        notes = (*notes, *task.notes, describe(recipe, operator, fabric, threads))
         # Chunks side by side cannot share the statistics of a batch, nor dropout's generator.
         workers = 1 if fabric.device.type != "cpu" or remembers(operator) else threads
         with side_by_side(workers, threads) as pool:
             best, step, seconds = _train(
-                recipe, pictures, operator, notes, folder, resume, fabric, pool, workers, stop, quiet
+                recipe, task, operator, notes, folder, resume, fabric, pool, workers, stop, quiet
             )
-    result = within_limits(operator.with_weights({n: array_of(value) for n, value in best["weights"].items()}))
+    trained = within_limits(operator.with_weights({n: array_of(value) for n, value in best["weights"].items()}))
+    result = task.finished(trained, fabric.device)
     if fabric.is_global_zero:
-        freeze_result(result, path, recipe, pictures, best, step, seconds)
-    return Result(result, path, folder, best["psnr"], best["step"], step, seconds)
+        freeze_result(result, path, recipe, task, best, step, seconds)
+    return Result(
+        result, path, folder, best["figures"], task.unit, task.command.format(path), best["step"], step, seconds
+    )
 
 
 def _train(
-    recipe: Recipe, pictures: Pictures, operator: Operator, notes: tuple[str, ...], folder: Path,
+    recipe: Recipe, task: Task[Any], operator: Operator, notes: tuple[str, ...], folder: Path,
     resume: bool, fabric: lightning_fabric.Fabric, pool: Mapper, workers: int, stop: Stop, quiet: bool,
 ) -> tuple[dict[str, Any], int, float]:  # fmt: skip
     """The best weights with their score, steps done, seconds."""
@@ -174,28 +189,21 @@ def _train(
     optimisers = make_optimisers(model, recipe.optimiser, pool)
     rank, world = fabric.global_rank, fabric.world_size
     limits = Limits(model)
-    feed = Feed(recipe, pictures.train, pictures.pairs, device, rank, world, workers)
-    judge = Judge(recipe, pictures, operator, device, pool)
-    takes_level = operator.input_channels() == recipe.data.channels + 1
-
-    def restore(y: Tensor, level: Tensor) -> Tensor:
-        x = torch.cat([y, level.expand(-1, 1, *y.shape[2:])], dim=1) if takes_level else y
-        result: Tensor = model(x)
-        return result
+    feed = task.feed(device, rank, world, workers)
+    judge = task.judge(operator, device, pool)
 
     def gradient(step: int, number: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(loss, gradient) of one chunk, as shares of the batch's."""
         batch = feed.chunk(step, number)
         with fabric.autocast():
             draw = feed.loss_generator(step, number)
-            part = loss_of(recipe.loss, restore, batch, draw, step / feed.total)
-            part = part * (len(batch.noisy) / feed.share)
+            part = task.loss(model, batch, draw, step / feed.total) * feed.weight(number)
         return part.detach(), torch.autograd.grad(part, parameters, materialize_grads=True)
 
     # -- where to start: from the checkpoint, if there is one ---------------------------------------------
     step, stale, spent, finished = 0, 0, 0.0, False
-    best: dict[str, Any] = {"score": -math.inf, "step": 0, "psnr": {}, "weights": {}}
-    identity = _fingerprint(recipe, pictures, operator)
+    best: dict[str, Any] = {"score": -math.inf, "step": 0, "figures": {}, "weights": {}}
+    identity = _fingerprint(recipe, task, operator)
     if resume and (state := load_checkpoint(folder / "checkpoint.pt")):
         if state["identity"] != identity:
             raise RecipeError(
@@ -217,16 +225,16 @@ def _train(
             "optimisers": [o.state_dict() for o in optimisers],
         })  # fmt: skip
 
-    record = Record(folder, step) if first else None
+    record = Record(folder, step, task.figure) if first else None
     if first:
         with whole_file(folder / "recipe.toml") as temporary:
             temporary.write_text(recipe.text, encoding="utf-8")
     started = seen = time.monotonic()
     losses: list[Tensor] = []
     healthy = torch.ones((), dtype=torch.bool, device=device)
-    psnr: dict[str, float] = {}
+    judged = Judged(-math.inf, {})
     model.train()
-    with Progress(feed.total, step, quiet=quiet or not first) as progress:
+    with Progress(feed.total, step, task.unit, quiet=quiet or not first) as progress:
         resumed = f"; resumed at step {step}" if step else ""
         for line in (*notes, f"{feed.total:,} steps of {feed.megapixels:.3f} MP{resumed}"):
             progress.say(line)
@@ -257,8 +265,8 @@ def _train(
 
             # -- now and then -------------------------------------------------------------------------------
             ended = step == feed.total
-            judged = ended or step % recipe.validation.every == 0
-            save = judged or bool(stop.asked) or step % recipe.run.checkpoint == 0
+            validate = ended or step % recipe.validation.every == 0
+            save = validate or bool(stop.asked) or step % recipe.run.checkpoint == 0
             if save or step % CHECK == 0:
                 if not bool(healthy):
                     raise RunError(
@@ -268,28 +276,28 @@ def _train(
                     )
                 mean, now = float(torch.stack(losses).mean()), time.monotonic()
                 speed = len(losses) * feed.megapixels / max(1e-9, now - seen)
-                progress.update(step, mean, speed, psnr)
+                progress.update(step, mean, speed, judged)
                 if record:
                     rate, seconds = recipe.optimiser.lr * factor, spent + now - started
                     record.loss(step, step * feed.megapixels, mean, rate, seconds)
                 losses, seen = [], now
-            if judged:
+            if validate:
                 own = {k: v.detach().clone() for k, v in model.tensors().items()}
                 if average:
                     model.copy_weights(average)
                 model.eval()
-                score, psnr = judge(restore, step)
-                if better := score > best["score"]:
+                judged = judge(model, step)
+                if better := judged.score > best["score"]:
                     weights = {k: v.detach().clone() for k, v in model.tensors().items()}
-                    best = {"score": score, "step": step, "psnr": psnr, "weights": weights}
+                    best = {"score": judged.score, "step": step, "figures": judged.figures, "weights": weights}
                 model.copy_weights(own)
                 model.train()
                 stale = 0 if better else stale + 1
                 patience = recipe.validation.patience
                 finished = bool(fabric.broadcast(patience is not None and stale >= patience))
-                progress.judged(step, None if judge.held is None else -score, psnr, better, finished)
+                progress.judged(step, judged, better, finished)
                 if record:
-                    record.psnr(step, psnr)
+                    record.judged(step, judged)
                 seen = time.monotonic()
             if save and first:
                 checkpoint()
@@ -329,12 +337,11 @@ def _share_gradients(fabric: lightning_fabric.Fabric, parameters: list[torch.nn.
         g.copy_(part.view(g.shape))
 
 
-def _fingerprint(recipe: Recipe, pictures: Pictures, operator: Operator) -> str:
+def _fingerprint(recipe: Recipe, task: Task[Any], operator: Operator) -> str:
     """What has to be the same for a checkpoint to be this run's: recipe, pictures, shapes of the weights."""
     settings = recipe.model_dump(exclude_unset=True)
     settings.get("run", {}).pop("checkpoint", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for array in (*pictures.train, *pictures.pairs):
-        digest.update(str(array.shape).encode() + array.tobytes()[:4096])
+    digest.update(task.fingerprint())
     digest.update(str([(name, tuple(array.shape)) for name, array in operator.weights().items()]).encode())
     return digest.hexdigest()

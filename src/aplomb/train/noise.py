@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aplomb.train.recipe import NoisePart, Range
+from aplomb.train.recipe import NoisePart
+from aplomb.train.recipe.parts import Range
 
 __all__ = ["draw_levels", "noisy"]
 

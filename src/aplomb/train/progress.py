@@ -10,6 +10,7 @@ from typing import Any
 
 from aplomb.io import whole_file
 from aplomb.train.checkpoint import Log
+from aplomb.train.task import Judged
 
 __all__ = ["Progress", "Record", "draw_curves"]
 
@@ -17,8 +18,9 @@ __all__ = ["Progress", "Record", "draw_curves"]
 class Progress:
     """A live bar with the time left on a terminal; elsewhere one line every `interval` seconds."""
 
-    def __init__(self, total: int, done: int, *, quiet: bool = False, interval: float = 30.0) -> None:
-        self.total, self.first, self.interval, self.quiet = total, done, interval, quiet
+    def __init__(self, total: int, done: int, unit: str = "", *, quiet: bool = False, interval: float = 30.0) -> None:
+        self.total, self.first, self.interval, self.quiet, self.unit = total, done, interval, quiet, unit
+        self.digits = 3 if unit else 4
         self.started = self.last = time.monotonic()
         self.bar: Any = None
         if not quiet and sys.stderr.isatty():
@@ -53,11 +55,11 @@ class Progress:
         elif not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def update(self, step: int, loss: float, speed: float, psnr: dict[str, float]) -> None:
-        """Show `loss`, `speed` in megapixels a second, and the mean of the last PSNR."""
+    def update(self, step: int, loss: float, speed: float, judged: Judged) -> None:
+        """Show `loss`, `speed` in megapixels a second, and what the last validation found."""
         shown = f"loss {loss:.5f}  {speed:.2f} MP/s"
-        if psnr:
-            shown += f"  {sum(psnr.values()) / len(psnr):.2f} dB"
+        if judged.headline is not None:
+            shown += f"  {judged.headline:.{self.digits - 1}f}{self.unit}"
         if self.bar:
             self.bar.update(self.task, completed=step, description=shown)
             return
@@ -67,21 +69,21 @@ class Progress:
             self.last = now
             self.say(f"step {step}/{self.total}  {shown}  {_duration(left)} left")
 
-    def judged(self, step: int, loss: float | None, psnr: dict[str, float], better: bool, finished: bool) -> None:
-        """Say what a validation found; `loss` where it, and not the PSNR, was the judge."""
-        shown = "  ".join(f"{name}: {value:.3f} dB" for name, value in psnr.items())
-        if loss is not None:
-            shown = f"loss on validation {loss:.6f}  {shown}"
+    def judged(self, step: int, found: Judged, better: bool, finished: bool) -> None:
+        """Say what a validation found."""
+        shown = "  ".join(f"{name}: {value:.{self.digits}f}{self.unit}" for name, value in found.figures.items())
+        if found.loss is not None:
+            shown = f"loss on validation {found.loss:.6f}  {shown}"
         self.say(f"step {step}  {shown}" + ("  (best)" if better else "") + ("; stopping early" if finished else ""))
 
 
 class Record:
     """The run's log.csv, its curves for TensorBoard, and curves.png."""
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, label: str) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        self.folder = folder
+        self.folder, self.label = folder, label
         self.log = Log(folder / "log.csv", step)
         self.board = SummaryWriter(str(folder), purge_step=step or None)
 
@@ -91,13 +93,13 @@ class Record:
         self.board.add_scalar("loss", loss, step)
         self.board.add_scalar("learning rate", rate, step)
 
-    def psnr(self, step: int, psnr: dict[str, float]) -> None:
-        """A row with the mean PSNR, a curve for each noise; the picture is drawn anew."""
-        if psnr:
-            self.log.add(step=step, psnr=sum(psnr.values()) / len(psnr))
-        for name, value in psnr.items():
-            self.board.add_scalar(f"PSNR/{name}", value, step)
-        draw_curves(self.log, self.folder / "curves.png")
+    def judged(self, step: int, found: Judged) -> None:
+        """A row with the headline, a curve for each figure; the picture is drawn anew."""
+        if found.headline is not None:
+            self.log.add(step=step, figure=found.headline)
+        for name, value in found.figures.items():
+            self.board.add_scalar(f"{self.label}/{name}", value, step)
+        draw_curves(self.log, self.folder / "curves.png", self.label)
 
     def close(self) -> None:
         """Flush what TensorBoard's writer holds."""
@@ -109,8 +111,8 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
 
 
-def draw_curves(log: Log, path: Path) -> None:
-    """Loss (logarithmic, with its running mean) and PSNR over the steps, as a PNG."""
+def draw_curves(log: Log, path: Path, label: str) -> None:
+    """Loss (logarithmic) and the figure on validation over the steps, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -122,8 +124,8 @@ def draw_curves(log: Log, path: Path) -> None:
     left.set(xlabel="step", ylabel="loss")
     if losses and min(losses) > 0:
         left.set_yscale("log")
-    right.plot(*log.column("psnr"), marker=".")
-    right.set(xlabel="step", ylabel="PSNR on validation, dB")
+    right.plot(*log.column("figure"), marker=".")
+    right.set(xlabel="step", ylabel=f"{label} on validation")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     with whole_file(path) as temporary:

@@ -17,8 +17,8 @@ from aplomb.train.feed import Feed
 from aplomb.train.losses import Network, loss
 from aplomb.train.noise import noisy
 from aplomb.train.pool import Here, Mapper
-from aplomb.train.recipe import SUPERVISED, NoisePart, Recipe
-from aplomb.train.start import Pictures
+from aplomb.train.recipe import SUPERVISED, DenoiseRecipe, NoisePart
+from aplomb.train.task import Judged
 
 __all__ = ["Judge", "noise_levels", "psnr_on", "restore_whole"]
 
@@ -32,26 +32,33 @@ class Judge:
     """
 
     def __init__(
-        self, recipe: Recipe, pictures: Pictures, operator: Operator, device: torch.device, pool: Mapper
+        self,
+        recipe: DenoiseRecipe,
+        pictures: Sequence[NDArray[Any]],
+        pairs: Sequence[NDArray[Any]],
+        operator: Operator,
+        device: torch.device,
+        pool: Mapper,
     ) -> None:
-        self.recipe, self.pictures, self.device, self.pool = recipe, pictures.validation, device, pool
+        self.recipe, self.pictures, self.device, self.pool = recipe, pictures, device, pool
         self.noises = noise_levels(recipe.noise, recipe.validation.sigma)
         self.multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
         self.held: Feed | None = None
         if recipe.loss.kind not in SUPERVISED and self.pictures:
-            self.held = Feed(recipe, self.pictures, pictures.validation_pairs, device)
+            self.held = Feed(recipe, self.pictures, pairs, device)
 
     @torch.no_grad()
-    def __call__(self, network: Network, step: int) -> tuple[float, dict[str, float]]:
-        """(score, PSNR by noise) of `network`, in evaluation mode, after `step` steps."""
+    def __call__(self, network: Network, step: int) -> Judged:
+        """PSNR by noise of `network`, in evaluation mode, after `step` steps."""
         if not self.pictures:
-            return float(step), {}
+            return Judged(float(step), {})
         psnr = psnr_on(network, self.pictures, self.noises, self.multiple, self.device, self.pool)
         if self.held is None:
-            return sum(psnr.values()) / len(psnr), psnr
+            return Judged(sum(psnr.values()) / len(psnr), psnr)
         draws = [(self.held.chunk(s, 0), self.held.loss_generator(s, 0)) for s in range(8)]
         losses = [loss(self.recipe.loss, network, batch, draw) for batch, draw in draws]
-        return -float(torch.stack(losses).mean()), psnr
+        held = float(torch.stack(losses).mean())
+        return Judged(-held, psnr, held)
 
 
 def noise_levels(noise: NoisePart, sigmas: Sequence[float]) -> dict[str, NoisePart]:

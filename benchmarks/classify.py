@@ -1,0 +1,130 @@
+"""Handwritten digits (MNIST) by every classical method, by evolved features and by networks, on one split.
+
+The last 10,000 of the 60,000 training pictures are the test; the methods learn from the first ``--train`` of the others,
+evolution from the first ``--evolve``. Networks are given by ``--model FILE``, as often as one likes; their pictures are
+padded with zeros to the size on their card. Each accuracy has Wilson's 95 % interval, and p is McNemar's against the
+best. APLOMB_DATA names the folder with mnist/mnist-train.npz.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from report import Report, folder, options
+
+import aplomb
+from aplomb.classical.classify import CLASSIFIERS, Classifier
+from aplomb.classical.evolve import evolve
+from aplomb.classical.features import FEATURES, features
+from aplomb.metrics import accuracy, expected_calibration_error, mcnemar, proportion_interval
+from aplomb.runtime.engines import open_engine
+
+HELD_OUT = 10_000
+Floats = NDArray[np.floating]
+
+
+def remembered(extract: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """Features that several methods share are computed once."""
+    known: dict[tuple[int, int], Floats] = {}
+
+    def found(images: Floats) -> Floats:
+        key = (len(images), hash(images.tobytes()))
+        if key not in known:
+            known[key] = extract(images)
+        return known[key]
+
+    return found
+
+
+def network(path: Path) -> tuple[str, Callable[[Floats], Floats]]:
+    """Name of a model, and what gives its probabilities."""
+    model = aplomb.load(path)
+    engine = open_engine(model)
+    height, width = getattr(model.card, "size", None) or (28, 28)
+    top, left = (height - 28) // 2, (width - 28) // 2
+    room = ((0, 0), (0, 0), (top, height - 28 - top), (left, width - 28 - left))
+
+    def probabilities(images: Floats) -> Floats:
+        x = np.pad(images[:, None], room).astype(np.float32)
+        if getattr(model.card, "standardise", False):
+            spread = x.std(axis=(2, 3), keepdims=True)
+            x = (x - x.mean(axis=(2, 3), keepdims=True)) / np.maximum(spread, 1e-6)
+        parts = [engine(x[i : i + 500]) for i in range(0, len(x), 500)]
+        return np.concatenate(parts).astype(np.float64)
+
+    return f"{model.name} ({engine.name} {engine.precision})", probabilities
+
+
+def main() -> None:
+    chosen = options(
+        model={"type": Path, "action": "append", "default": [], "metavar": "FILE", "help": "a frozen network"},
+        train={"type": int, "default": 10_000, "help": "pictures that the classical methods learn from"},
+        evolve={"type": int, "default": 2_000, "help": "pictures that features are evolved on"},
+        generations={"type": int, "default": 30, "help": "of the evolution"},
+        seed={"type": int, "default": 0, "help": "of the evolution and the forest"},
+    )
+    data = folder("APLOMB_DATA", "everything, since there are no digits")
+    if data is None or not (data / "mnist" / "mnist-train.npz").is_file():
+        print("Left out: everything, mnist/mnist-train.npz is not there.")
+        sys.exit(0)
+    with np.load(data / "mnist" / "mnist-train.npz") as file:
+        images, labels = file["images"], file["labels"].astype(np.int64)
+    train, few, held_out = (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, HELD_OUT)
+    x, y = images[:train] / 255.0, labels[:train]
+    new, truth = images[-HELD_OUT:][:held_out] / 255.0, labels[-HELD_OUT:][:held_out]
+
+    pixels = remembered(lambda one: one.reshape(len(one), -1))
+    made = remembered(lambda one: features(one).values)
+    search = partial(evolve, features=8, seed=chosen.seed, population=10 if chosen.quick else 60)
+    generations = 2 if chosen.quick else chosen.generations
+    found: list[tuple[str, str, int, NDArray[np.floating], float, float]] = []
+
+    def run(name: str, kind: str, count: int, method: Classifier) -> None:
+        start = time.perf_counter()
+        fitted = method.fit(x, y)
+        middle = time.perf_counter()
+        p = fitted.probabilities(new)
+        found.append((name, kind, count, p, middle - start, time.perf_counter() - middle))
+        print(f"   {name}, {kind}: {accuracy(p.argmax(axis=1), truth):.4f}", file=sys.stderr, flush=True)
+
+    for kind, extract in (("pixels", pixels), (f"hand-made ({', '.join(FEATURES)})", made)):
+        extract(x), extract(new)  # not in the seconds of the method that comes first
+        for name in CLASSIFIERS:
+            if name != "evolved":
+                run(name, kind, train, Classifier(name, lambda images, index, e=extract: e, seed=chosen.seed))
+    start = time.perf_counter()
+    evolved = search(x[:few], y[:few], generations=generations)
+    spent = time.perf_counter() - start
+    for name in ("lda", "svm"):
+        run(name, f"8 evolved on {few} pictures", train, Classifier(name, lambda images, index: evolved))
+    for path in chosen.model:
+        name, probabilities = network(path)
+        start = time.perf_counter()
+        p = probabilities(new)
+        found.append((name, "network", 0, p, 0.0, time.perf_counter() - start))
+
+    report = Report(
+        f"MNIST, {held_out} held-out digits",
+        ["method", "on", "learned from", "accuracy", "low", "high", "calibration error", "p", "fit s", "test s"],
+    )
+    right = [row[3].argmax(axis=1) == truth for row in found]
+    best = max(right, key=lambda one: int(one.sum()))
+    for (name, kind, count, p, fit, test), answers in zip(found, right, strict=True):
+        share, low, high = (f"{v:.4f}" for v in proportion_interval(int(answers.sum()), held_out))
+        error = expected_calibration_error(p / p.sum(axis=1, keepdims=True), truth)
+        against = None if answers is best else f"{mcnemar(best, answers).p:.2g}"
+        report.add(name, kind, count or None, share, low, high, error, against, fit or None, test)
+    report.notes.append("seconds of methods are without the features, which methods share")
+    report.notes.append(f"evolution took {spent:.0f} s, and the best team got {evolved.history[-1]:.4f} in training")
+    report.notes += [f"evolved: {formula}" for formula in evolved.formulas]
+    report.finish(chosen.csv)
+
+
+if __name__ == "__main__":
+    main()
