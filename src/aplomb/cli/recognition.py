@@ -210,9 +210,9 @@ def _shares(found: Any) -> str:
 
 def _channels(found: Segmentation) -> tuple[str, ...]:
     """What the pages of the probabilities are."""
-    if found.target == "borders":
-        return "background", "inside", "border"
-    return ("object", "distance") if found.target == "distances" else found.classes
+    from aplomb.recognise.segment import CHANNELS
+
+    return CHANNELS.get(found.target, found.classes)
 
 
 # -- places to write to --------------------------------------------------------------------------------------
