@@ -34,8 +34,9 @@ Score = tuple[float, int]
 LARGEST = 20
 """Words and numbers in a formula: what grows beyond is dropped, and its parent lives on."""
 
-_CROSSED, _MUTATED = 0.6, 0.4
-_RIVALS = 4  # of which the best becomes a parent
+# of four settings the one that gave the highest cross-validated accuracy on scikit-learn's digits
+_CROSSED, _MUTATED = 0.6, 0.6
+_RIVALS = 3  # of which the best becomes a parent
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
