@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aplomb.classical.segmenter import (
-    IGNORE,
     Floats,
     Labels,
     Segmenter,
@@ -19,6 +18,7 @@ from aplomb.classical.segmenter import (
     training_pixels,
 )
 from aplomb.errors import BadInput, ShapeError
+from aplomb.io import IGNORE
 
 __all__ = ["FilterForest", "FittedForest"]
 
@@ -31,7 +31,8 @@ class FilterForest:
     """Classes of pixels learned from labels or scribbles: filter responses, then a random forest.
 
     The features of a pixel are the picture smoothed at several scales, its gradient magnitude and the
-    eigenvalues of its Hessian (`skimage.feature.multiscale_basic_features`), of each channel; the classifier is
+    eigenvalues of its Hessian (`skimage.feature.multiscale_basic_features`), of each channel, so that the
+    direction of a texture is not seen; the classifier is
     `sklearn.ensemble.RandomForestClassifier` with classes of equal weight. Needs the extra ``learn``.
 
     Parameters
