@@ -6,8 +6,8 @@
 As a rule nothing is computed at full resolution: pixels go to channels first, and each output pixel is one of four
 channels of its block at the end. Skips are sums instead of stacks, which halves the convolution behind them.
 References: Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015; He, Zhang, Ren, Sun, "Deep residual learning for image
-recognition", CVPR 2016 (the blocks, with batch normalisation, which freezing folds away); Shi et al., "Real-time single image and
-video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016 (the way up).
+recognition", CVPR 2016 (the blocks, with batch normalisation, which freezing folds away); Shi et al., "Real-time single
+image and video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016 (the way up).
 """
 
 from __future__ import annotations
