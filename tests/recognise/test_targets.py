@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from aplomb.errors import BadInput, ShapeError
+from aplomb.io import IGNORE
 from aplomb.recognise.targets import (
-    IGNORE,
     border_classes,
     border_weights,
     distance_map,

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aplomb.recognise.targets import IGNORE
+from aplomb.io import IGNORE
 from aplomb.train.recipe.segment import SegmentLossPart
 from aplomb.train.region_losses import dice_loss, focal_loss, pixel_loss, segmentation_loss
 

@@ -21,14 +21,18 @@ Floats = NDArray[np.float32]
 def prepared(image: Picture | ArrayLike, model: Model, *, slices: bool = False) -> tuple[Floats, Origin, list[str]]:
     """Planes (N, C, H, W) in 0..1 with the channels that `model` takes, how they looked before, and notes.
 
-    Grey that is stored as RGB with equal channels counts as grey. Raises BadInput for a volume, unless `slices` says
-    that each of its slices is a picture; ModelError for other channels; and what `aplomb.io.to_float` raises.
+    Grey that is stored as RGB with equal channels counts as grey; grey becomes colour for a model of colour. Raises
+    BadInput for a volume, unless `slices` says that each of its slices is a picture; ModelError for other channels;
+    and what `aplomb.io.to_float` raises.
     """
     notes = check_flat(image, slices=slices)
     planes, origin = to_float(image)
     if channels_of(model) == 1 and planes.shape[1] == 3 and (planes == planes[:, :1]).all():
         planes = np.ascontiguousarray(planes[:, :1])
         notes.append("grey stored as RGB: its channels are equal, one is taken")
+    if channels_of(model) == 3 and planes.shape[1] == 1:
+        planes = np.repeat(planes, 3, axis=1)
+        notes.append(f"{model.name} takes colour: the grey picture is given to it three times")
     check_channels(model, planes.shape[1])
     return planes, replace(origin, alpha=None), notes
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput, ShapeError
+from aplomb.io import IGNORE
 
 __all__ = [
-    "IGNORE",
     "SMALLEST",
     "Target",
     "border_classes",
@@ -30,9 +30,6 @@ __all__ = [
     "instances_from_borders",
     "instances_from_distances",
 ]
-
-IGNORE = 255
-"""Value in a class map (uint8) of pixels that do not count."""
 
 SMALLEST = 10
 """Objects of fewer pixels are taken for noise, unless told otherwise."""

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aplomb.recognise.targets import IGNORE, Target
+from aplomb.io import IGNORE
+from aplomb.recognise.targets import Target
 from aplomb.train.recipe.segment import SegmentLossPart
 
 __all__ = ["dice_loss", "focal_loss", "pixel_loss", "segmentation_loss"]

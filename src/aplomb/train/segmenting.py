@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aplomb.errors import RecipeError, ShapeError
+from aplomb.io import IGNORE
 from aplomb.layers import sigmoid, softmax
 from aplomb.metrics import confusion_matrix, instance_precision, iou, pixel_error
 from aplomb.model import Card
 from aplomb.operator import Operator, chain
 from aplomb.recognise.targets import (
-    IGNORE,
     border_classes,
     border_weights,
     distance_map,

@@ -111,7 +111,7 @@ def freeze_result(
 
     card = replace(
         task.card(operator),
-        name=path.stem,
+        name=Path(recipe.name).stem if path.name == "model.onnx" else path.stem,
         task=recipe.task,
         channels=recipe.data.channels,
         training={
