@@ -66,11 +66,30 @@ def files(folder: Path) -> dict[str, Any]:
     write(folder / "wide.tif", clean.astype(np.float32))
     (folder / "holiday.jpg").write_bytes((folder / "noisy.png").read_bytes()[:1000])
     _theirs(folder / "theirs.onnx")
+    _recognisers(folder)
     (folder / "my-photos").mkdir()
     for number in range(6):
         top, left = 60 * (number % 3), 100 * (number // 3)
         write(folder / "my-photos" / f"{number}.png", camera()[top : top + 64, left : left + 64])
     return {"image": noisy(clean, 25), "clean": clean, "x": np.zeros((1, 1, 16, 16), np.float32)}
+
+
+def _recognisers(folder: Path) -> None:
+    """A segmenter and a classifier that go by brightness, and pictures for them."""
+    from aplomb.io import write
+    from recognisers import frozen, mean_brightness, thresholds
+
+    frozen(thresholds(), folder / "cells.onnx", target="borders", classes=("background", "cell"))
+    frozen(mean_brightness(28), folder / "digits.onnx", task="classify", target="", size=(28, 28))
+    write(folder / "digit.png", np.full((28, 28), 170, np.uint8))
+    cells = np.full((40, 60), 20, np.uint8)
+    for row, column in ((4, 5), (4, 30), (24, 12)):
+        cells[row : row + 12, column : column + 12] = 120
+        cells[row + 2 : row + 10, column + 2 : column + 10] = 230
+    write(folder / "cells.png", cells)
+    (folder / "my-cells").mkdir()
+    for name in ("a", "b"):
+        write(folder / "my-cells" / f"{name}.png", cells)
 
 
 def _theirs(path: Path) -> None:
@@ -241,11 +260,12 @@ def test_every_field_of_the_card_is_explained() -> None:
         assert f"| `{field.name}` |" in page("models.md"), field.name
 
 
-def test_every_option_of_denoise_is_explained() -> None:
+@pytest.mark.parametrize("command", ["denoise", "segment", "classify"])
+def test_every_option_is_explained(command: str) -> None:
     group: Any = typer.main.get_command(aplomb.cli.app)
-    for option in group.commands["denoise"].params:
+    for option in group.commands[command].params:
         if option.param_type_name == "option":
-            assert any(name in page("denoise.md") for name in option.opts), option.opts
+            assert any(name in page(f"{command}.md") for name in option.opts), option.opts
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
@@ -60,18 +60,21 @@ def one_hot(classes: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.eye(3, dtype=np.float32)[classes].transpose(2, 0, 1)
 
 
+@settings(max_examples=12)
 @given(blobs(touching=False), st.floats(1, 3))
 def test_objects_apart_come_back_as_they_were(objects: NDArray[np.int32], width: float) -> None:
     assert lowest_iou(instances_from_borders(one_hot(border_classes(objects, width))), objects) == 1
     assert lowest_iou(instances_from_distances(objects > 0, distance_map(objects)), objects) == 1
 
 
+@settings(max_examples=12)
 @given(blobs(touching=True), st.floats(1, 3))
 def test_objects_that_touch_stay_apart(objects: NDArray[np.int32], width: float) -> None:
     assert lowest_iou(instances_from_borders(one_hot(border_classes(objects, width))), objects) > 0.8
     assert lowest_iou(instances_from_distances(objects > 0, distance_map(objects)), objects) > 0.8
 
 
+@settings(max_examples=12)
 @given(blobs(touching=True), st.integers(0, 1000))
 def test_noisy_maps_still_give_the_objects(objects: NDArray[np.int32], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -81,6 +84,7 @@ def test_noisy_maps_still_give_the_objects(objects: NDArray[np.int32], seed: int
     assert lowest_iou(instances_from_distances(0.8 * (objects > 0) + 0.1, d), objects) > 0.8
 
 
+@settings(max_examples=12)
 @given(blobs(touching=True), st.floats(1, 3))
 def test_maps_are_what_they_say(objects: NDArray[np.int32], width: float) -> None:
     classes, distances = border_classes(objects, width), distance_map(objects)
@@ -131,6 +135,7 @@ def test_small_objects_are_left_out_and_the_rest_numbered() -> None:
     assert instances_from_borders(one_hot(border_classes(objects, 1)), smallest=9).max() == 2
 
 
+@settings(max_examples=12)
 @given(blobs(touching=False))
 def test_border_weights_are_those_of_the_paper(objects: NDArray[np.int32]) -> None:
     sigma, w0 = 3.0, 10.0

@@ -11,18 +11,20 @@ import typer
 
 from aplomb.cli.networks import certify, explain, inspect, models
 from aplomb.cli.pictures import compare, denoise
+from aplomb.cli.recognition import classify, segment
 from aplomb.cli.training import train
 from aplomb.errors import AplombError
 
 app = typer.Typer(
-    help="Restore noisy pictures with networks that can be checked, compare with classical methods, train your own.",
+    help="Restore, segment and classify pictures with networks that can be checked, compare with classical methods, "
+    "train your own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, compare, inspect, certify, explain, train, models):
+for command in (denoise, segment, classify, compare, inspect, certify, explain, train, models):
     app.command()(command)
 
 

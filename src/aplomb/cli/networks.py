@@ -12,7 +12,7 @@ from aplomb.cli.terminal import progress, say, say_json
 from aplomb.errors import BadInput
 
 if TYPE_CHECKING:
-    from aplomb.model import Model
+    from aplomb.model import Card, Model
     from aplomb.operator import Operator
 
 
@@ -129,15 +129,23 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    titles = ("model", "task", "channels", "noise (of 255)", "parameters", "MACs/pixel")
+    titles = ("model", "task", "channels", "noise (of 255)", "gives", "parameters", "MACs/pixel")
     shown = Table(*titles, box=None, pad_edge=False)
     for each in shipped():
         card = load(each).card
         assert card is not None
         levels = sorted({f"{255 * v:.0f}" for v in card.noise_range or ()}, key=float)
         cost = f"{card.multiply_adds_per_pixel:,}"
-        shown.add_row(each, card.task, str(card.channels), " to ".join(levels), f"{card.parameters:,}", cost)
+        noise = " to ".join(levels)
+        shown.add_row(each, card.task, str(card.channels), noise, _gives(card), f"{card.parameters:,}", cost)
     Console().print(shown)
+
+
+def _gives(card: Card) -> str:
+    """What comes out of a model, in a word or two."""
+    if card.task == "segment" and card.target in ("borders", "distances"):
+        return "objects"
+    return f"{len(card.classes)} classes" if card.classes else "a picture" if card.task == "denoise" else ""
 
 
 def _pixel(text: str) -> tuple[int, int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput, ModelError, ShapeError
 from aplomb.facts.table import fitting_shape
-from aplomb.io import Picture, read
+from aplomb.io import Picture, read, whole_file
 from aplomb.model import Model
 from aplomb.recognise.ensemble import Given, View, entropy, members, probabilities, shifts, turns
 from aplomb.recognise.prepare import prepared, standardised
@@ -66,6 +69,18 @@ class Classification:
         """(N,) in 0..1: how much more probable the best class is than the second best."""
         best = np.sort(self.probabilities, axis=1)
         return best[:, -1] - best[:, -2]
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write a row a picture, whole or not at all: its class, how sure that is, every probability."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["picture", "class", "probability", "margin", "entropy", *self.classes])
+        sure = zip(self.probabilities.max(axis=1), self.margin, self.entropy, strict=True)
+        for title, name, numbers, row in zip(self.pictures, self.names, sure, self.probabilities, strict=True):
+            writer.writerow([title, name, *(f"{v:.6g}" for v in (*numbers, *row))])
+        with whole_file(path) as temporary:
+            temporary.write_text(out.getvalue(), encoding="utf-8")
+        return Path(path)
 
     def top(self, count: int = 3) -> list[list[tuple[str, float]]]:
         """Of each picture the `count` most probable classes with their probabilities."""
@@ -208,7 +223,7 @@ def _size(model: Model, shape: tuple[int, ...]) -> tuple[int, int]:
         try:
             operator.output_shape(shape)
         except ShapeError:
-            shape = fitting_shape(operator, shape[1])
+            shape = fitting_shape(operator, model.channels_in)
     except (ModelError, ShapeError):  # a network that cannot be read is asked itself
         pass
     if len(shape) != 4:

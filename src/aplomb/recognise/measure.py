@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from aplomb.errors import BadInput, ShapeError
 from aplomb.io import Picture, whole_file
 
-__all__ = ["Objects", "PixelSize", "measure", "pixel_size"]
+__all__ = ["Objects", "PixelSize", "joined", "measure", "pixel_size"]
 
 PixelSize = tuple[float, float, str]
 """Height and width of a pixel, and their unit."""
@@ -149,6 +149,24 @@ def measure(
     return Objects(columns, maps.size, unit)
 
 
+def joined(tables: Mapping[str, Objects]) -> Objects:
+    """The tables of several pictures in one, with a column `file`; what one of them lacks is empty there.
+
+    >>> small = measure([[1, 0]])
+    >>> joined({"a.png": small, "b.png": small}).columns["file"].tolist()
+    ['a.png', 'b.png']
+    """
+    names = list(dict.fromkeys(name for table in tables.values() for name in table.columns))
+    columns: dict[str, NDArray[Any]] = {
+        "file": np.concatenate([np.full(len(table), file, dtype=object) for file, table in tables.items()])
+    }
+    for name in names:
+        parts = [table.columns.get(name, np.full(len(table), "", dtype=object)) for table in tables.values()]
+        columns[name] = np.concatenate(parts)
+    units = {table.unit for table in tables.values()}
+    return Objects(columns, sum(t.pixels for t in tables.values()), units.pop() if len(units) == 1 else "")
+
+
 def _rows(
     labels: NDArray[Any], values: NDArray[Any] | None, classes: Sequence[str], instances: bool
 ) -> dict[str, NDArray[Any]]:
@@ -197,7 +215,7 @@ def _values(picture: Picture, shape: tuple[int, ...]) -> NDArray[Any]:
         raise ShapeError(f"{picture.name}: maps of shape {shape} do not fit pictures of {moved.shape[: len(order)]}")
     samples = moved.shape[len(order) :]
     flat = moved.reshape(-1, *shape[-2:], *samples).astype(np.float64)
-    return flat[..., 0] if samples == (1,) else flat[..., :3]
+    return flat[..., 0] if samples == (1,) else flat
 
 
 def pixel_size(picture: Picture) -> PixelSize | None:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput, ModelError
-from aplomb.io import Origin, Picture
+from aplomb.io import Picture
 from aplomb.model import Model
 from aplomb.recognise.ensemble import Given, entropy, members, probabilities, turns
-from aplomb.recognise.prepare import prepared, standardised
+from aplomb.recognise.prepare import laid_out, prepared, standardised
 from aplomb.recognise.targets import SMALLEST, Target, instances_from_borders, instances_from_distances
 from aplomb.runtime.engines import EngineName, Precision
 from aplomb.runtime.network import Network, open_network
@@ -132,11 +132,11 @@ def segment(
     doubt = p if target != "distances" else np.concatenate([1 - p[:, :1], p[:, :1]], axis=1)
     seconds = time.perf_counter() - start
     return Segmentation(
-        labels=_laid_out(labels, origin),
-        probabilities=_laid_out(p, origin),
+        labels=laid_out(labels, origin),
+        probabilities=laid_out(p, origin),
         classes=_classes(models[0], target, p.shape[1]),
         target=target,
-        uncertainty=_laid_out(entropy(doubt), origin) if uncertainty else None,
+        uncertainty=laid_out(entropy(doubt), origin) if uncertainty else None,
         model=" + ".join(each.name for each in models),
         engine=networks[0].engine.name,
         precision=networks[0].engine.precision,
@@ -210,9 +210,3 @@ def _classes(model: Model, target: Target, count: int) -> tuple[str, ...]:
     if target != "regions":
         return named[:2] if len(named) > 1 else ("background", *(named or ("object",)))
     return named or tuple(f"class {k}" for k in range(count))
-
-
-def _laid_out(values: NDArray[Any], origin: Origin) -> NDArray[Any]:
-    """Values (N, ...) with the axes that count pictures as they were; one picture has none."""
-    counts = [n for n, axis in zip(origin.shape, origin.axes, strict=True) if axis not in "SYX"]
-    return values.reshape(*counts, *values.shape[1:])
