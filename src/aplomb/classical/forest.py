@@ -31,7 +31,8 @@ class FilterForest:
     """Classes of pixels learned from labels or scribbles: filter responses, then a random forest.
 
     The features of a pixel are the picture smoothed at several scales, its gradient magnitude and the
-    eigenvalues of its Hessian (`skimage.feature.multiscale_basic_features`), of each channel; the classifier is
+    eigenvalues of its Hessian (`skimage.feature.multiscale_basic_features`), of each channel, so that the
+    direction of a texture is not seen; the classifier is
     `sklearn.ensemble.RandomForestClassifier` with classes of equal weight. Needs the extra ``learn``.
 
     Parameters

@@ -106,9 +106,9 @@ class TextureDiscriminator(Segmenter):
     """Classes of pixels by texture, whatever their grey level: found by itself, or learned by `fit`.
 
     The features are `texture_energies`. Called without `fit`, k-means finds `classes` clusters of them, each
-    feature divided by the square root of its standard deviation over the picture (a compromise: undivided, the
-    strong filters decide alone; divided by all of it, those that answer to borders only do), ordered from weak to strong texture (extra
-    ``learn``). RGB becomes luminance.
+    feature divided by the square root of its standard deviation over the picture (a compromise:
+    undivided, the strong filters decide alone; divided by all of it, those that answer to borders only), ordered
+    from weak to strong texture (extra ``learn``). RGB becomes luminance.
 
     Parameters
     ----------

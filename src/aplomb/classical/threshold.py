@@ -40,7 +40,7 @@ class Otsu(Segmenter):
         from skimage.filters import threshold_otsu
 
         plane = grey(self.name, image)
-        return plane > threshold_otsu(plane)
+        return np.asarray(plane > threshold_otsu(plane))
 
 
 @dataclass(frozen=True, eq=False)
