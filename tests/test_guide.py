@@ -201,7 +201,8 @@ def recipe(example: Example) -> None:
     text = str(example.parsed)
     if name := re.match(r"# (\w+\.toml)\n", text):
         Path(name[1]).write_text(text, encoding="utf-8")
-    rest = [line for line in BASE.splitlines() if line and f"[{line.split()[0]}]" not in text]
+    whole = re.search(r"^task = ", text, re.M)
+    rest = [] if whole else [line for line in BASE.splitlines() if line and f"[{line.split()[0]}]" not in text]
     parse_recipe("\n".join([*rest, text]), f"{example.path}:{example.line}")
 
 
@@ -240,19 +241,26 @@ def page(name: str) -> str:
     return (ROOT / "docs" / "guide" / name).read_text(encoding="utf-8")
 
 
-def test_every_key_of_a_recipe_is_explained() -> None:
+@pytest.mark.parametrize(
+    ("recipe", "pages"),
+    [
+        ("DenoiseRecipe", ("train.md",)),
+        ("SegmentRecipe", ("train-recognise.md", "train.md")),
+        ("ClassifyRecipe", ("train-recognise.md", "train.md")),
+    ],
+)
+def test_every_key_of_a_recipe_is_explained(recipe: str, pages: tuple[str, ...]) -> None:
     pytest.importorskip("torch")
-    from aplomb.train import Recipe
+    import aplomb.train.recipe as recipes
 
-    text = page("train.md")
-    for section, field in Recipe.model_fields.items():
-        if section in ("text", "name"):
+    for section, field in getattr(recipes, recipe).model_fields.items():
+        if section in ("text", "name", "title", "task"):
             continue
-        if section != "title":
-            chapter = re.search(rf"^### \[{section}\]\n(.*?)(?=^##|\Z)", text, re.M | re.S)
-            assert chapter, f"train.md says nothing of [{section}]"
-            for key in field.annotation.model_fields:
-                assert f"`{key}`" in chapter[1], f"train.md does not explain [{section}] {key}"
+        chapters = [re.search(rf"^### \[{section}\]\n(.*?)(?=^##|\Z)", page(name), re.M | re.S) for name in pages]
+        chapter = next(filter(None, chapters), None)
+        assert chapter, f"{pages[0]} says nothing of [{section}]"
+        for key in field.annotation.model_fields:
+            assert f"`{key}`" in chapter[1], f"{pages[0]} does not explain [{section}] {key}"
 
 
 def test_every_field_of_the_card_is_explained() -> None:

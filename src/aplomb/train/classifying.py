@@ -157,7 +157,8 @@ class Classifying(Task[ClassifyRecipe]):
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        return {"inputs": self.recipe.data.channels, "outputs": len(self.classes), "classes": len(self.classes)}
+        channels, size = self.recipe.data.channels, self.recipe.data.size
+        return {"inputs": channels, "classes": len(self.classes), "picture": (channels, size, size)}
 
     @property
     def described(self) -> Mapping[str, Any]:
