@@ -72,6 +72,8 @@ def test_importing_aplomb_is_light():
         "tifffile",
         "imagecodecs",
         "typer",
+        "sklearn",
+        "deap",
     )
     code = f"import aplomb, sys; print(sorted(set({heavy!r}) & set(sys.modules)))"
     assert in_fresh_interpreter(code) == "[]"

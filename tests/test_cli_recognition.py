@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -127,19 +125,18 @@ def test_many_objects_need_wider_numbers() -> None:
         assert io.read(f"l.{suffix}").array.dtype == dtype
 
 
-def test_classical_methods_by_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("aplomb.classical.segment")
-    module.SEGMENTERS = {"half": lambda: lambda image: (image > 0.5).astype(int), "learner": dict}  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "aplomb.classical.segment", module)
-    code, out, err = run("segment", "cells.png", "-o", "l.png", "--method", "half", "--objects", "o.csv")
+def test_classical_methods_by_name(run: Run) -> None:
+    code, out, err = run("segment", "cells.png", "-o", "l.png", "--method", "otsu", "--objects", "o.csv")
     assert code == 0, err
-    assert np.array_equal(io.read("l.png").array, blobs() > 127)
-    assert "3 x class 1" in out
+    assert np.array_equal(io.read("l.png").array, blobs() > 60)
+    assert "3 x class 1: area 144 pixels" in out
+    assert run("segment", "cells.png", "-o", "w.png", "--method", "otsu-watershed", "--overlay", "over.png")[0] == 0
+    assert io.read("w.png").array.max() == 3
     for words, said in (
-        (("--method", "other"), "'other' is not known; there are: half, learner"),
-        (("--method", "learner"), "learn from labels first"),
-        (("--method", "half", "--uncertainty", "u.png"), "half has none"),
-        (("--method", "half", "--model", "cells.onnx"), "a model or a method"),
+        (("--method", "other"), "'other' is not known; there are: otsu"),
+        (("--method", "filter-forest"), "learn from labels first"),
+        (("--method", "otsu", "--uncertainty", "u.png"), "otsu has none"),
+        (("--method", "otsu", "--model", "cells.onnx"), "a model or a method"),
         ((), "a model or a method"),
     ):
         code, _, err = run("segment", "cells.png", "-o", "x.png", *words)

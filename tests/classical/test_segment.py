@@ -146,6 +146,7 @@ def test_bad_seeds_are_refused(name, discs):
         (lambda: Watershed(distance=0), "distance"),
         (lambda: OtsuWatershed(distance=1.5), "distance"),
         (lambda: OtsuWatershed(smallest=-1), "smallest"),
+        (lambda: OtsuWatershed(width=np.nan), "width"),
         (lambda: RandomWalker(np.inf), "beta"),
         (lambda: ColourKMeans(1), "2 to 64"),
         (lambda: ColourGaussians(65), "2 to 64"),
@@ -242,10 +243,10 @@ def test_growing_uses_all_channels():
 def test_otsu_watershed_parts_touching_discs_and_drops_specks():
     truth = (np.hypot(ROWS - 24, COLUMNS - 22) < 11) | (np.hypot(ROWS - 24, COLUMNS - 40) < 11)
     picture = 0.2 + 0.6 * truth
-    picture[2:4, 2:4] = 0.9
+    picture[2:4, 2:4], picture[24, 22] = 0.9, 0.2  # a speck, and a hole
     labels = OtsuWatershed()(picture)
     assert labels.max() == 2
-    np.testing.assert_array_equal(labels > 0, truth)
+    assert np.mean((labels > 0) == truth) > 0.99
     assert labels[24, 22] != labels[24, 40]
 
 

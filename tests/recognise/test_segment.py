@@ -113,6 +113,8 @@ def test_objects_from_borders(tmp_path: Path) -> None:
     assert np.array_equal(found.labels, objects)
     assert found.classes == ("background", "cell")
     assert found.probabilities.shape == (3, 40, 70)
+    trained = frozen(thresholds(), tmp_path / "t.onnx", target="borders", classes=("background", "inside", "border"))
+    assert aplomb.segment(picture, trained).classes == ("background", "object"), "channels are no names of objects"
     assert aplomb.segment(picture, model, smallest=10_000).labels.max() == 0
     assert np.array_equal(aplomb.segment(picture, model, uncertainty="flips").labels > 0, objects > 0)
 

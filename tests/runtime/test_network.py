@@ -27,7 +27,14 @@ def small_unet() -> Operator:
     return chain(valid(1, 4), relu, valid(4, 4), relu, stack(crop(4), inner), valid(8, 4), relu, valid(4, 2))
 
 
+def odd_sizes() -> Operator:
+    """One that takes sizes 4 k + 2 and gives 4 k - 10: tiles of whole multiples do not fit it as they are."""
+    inner = chain(max_pool(4), valid(4, 4), relu, conv_transposed(4, 4, 4, stride=4))
+    return chain(valid(1, 4), relu, stack(crop(4), inner), valid(8, 2))
+
+
 NETS = {
+    "odd sizes": odd_sizes,
     "one": lambda: valid(1, 2),
     "chain": lambda: chain(valid(1, 3), relu, conv(3, 3, 5, padding=0), relu, conv(3, 2)),
     "unet": small_unet,

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aplomb.classical.segmenter import (
-    IGNORE,
     Floats,
     Labels,
     Segmenter,
@@ -19,6 +18,7 @@ from aplomb.classical.segmenter import (
     training_pixels,
 )
 from aplomb.errors import BadInput, ShapeError
+from aplomb.io import IGNORE
 
 __all__ = ["FilterForest", "FittedForest"]
 

@@ -143,8 +143,7 @@ class Watershed(Segmenter):
     takes_seeds: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.width) and self.width >= 0):
-            raise BadInput(f"{self.name} needs a width of at least 0 pixels, found {self.width!r}")
+        _check_width(self.name, self.width)
         _check_distance(self.name, self.distance)
 
     def _segment(self, image: Floats, seeds: Labels | None) -> npt.NDArray[Any]:
@@ -164,9 +163,9 @@ class Watershed(Segmenter):
 class OtsuWatershed(Segmenter):
     """Bright objects 1..R on a dark ground (0), those that touch parted at their waists.
 
-    Otsu's threshold gives the foreground; the distance of its pixels to the ground, smoothed, has a peak in
-    each object, and a watershed from the peaks shares the foreground. RGB becomes luminance. Pass ``1 - image``
-    for dark objects. With seeds, these are the objects.
+    Otsu's threshold of the smoothed picture gives the foreground, whose holes are filled; the distance of its
+    pixels to the ground has a peak in each object, and a watershed from the peaks shares the foreground. RGB
+    becomes luminance. Pass ``1 - image`` for dark objects. With seeds, these are the objects.
 
     Parameters
     ----------
@@ -174,6 +173,8 @@ class OtsuWatershed(Segmenter):
         Smallest distance of two centres in pixels, at least 1: about the radius of a small object.
     smallest
         Objects with fewer pixels are ground.
+    width
+        Standard deviation of the smoothing in pixels, at least 0.
 
     Raises
     ------
@@ -195,6 +196,7 @@ class OtsuWatershed(Segmenter):
 
     distance: int = 6
     smallest: int = 20
+    width: float = 1.0
     name: ClassVar[str] = "otsu-watershed"
     takes_seeds: ClassVar[bool] = True
 
@@ -202,6 +204,7 @@ class OtsuWatershed(Segmenter):
         _check_distance(self.name, self.distance)
         if not self.smallest >= 0:
             raise BadInput(f"{self.name} needs a smallest size of at least 0 pixels, found {self.smallest!r}")
+        _check_width(self.name, self.width)
 
     def _segment(self, image: Floats, seeds: Labels | None) -> npt.NDArray[Any]:
         from scipy import ndimage
@@ -209,10 +212,8 @@ class OtsuWatershed(Segmenter):
         from skimage.filters import threshold_otsu
         from skimage.segmentation import watershed
 
-        plane = grey(self.name, image)
-        front = plane > threshold_otsu(plane)
-        if not front.any():
-            return np.zeros(plane.shape, np.int32)
+        plane = ndimage.gaussian_filter(grey(self.name, image), self.width)
+        front = ndimage.binary_fill_holes(plane > threshold_otsu(plane))
         pieces = ndimage.label(front)[0]
         front &= np.bincount(pieces.reshape(-1))[pieces] >= self.smallest
         pieces = ndimage.label(front)[0]
@@ -301,6 +302,11 @@ class RandomWalker(Segmenter):
 def _check_positive(name: str, what: str, value: float) -> None:
     if not (np.isfinite(value) and value > 0):
         raise BadInput(f"{name} needs a {what} above 0, found {value!r}")
+
+
+def _check_width(name: str, width: float) -> None:
+    if not (np.isfinite(width) and width >= 0):
+        raise BadInput(f"{name} needs a width of at least 0 pixels, found {width!r}")
 
 
 def _check_distance(name: str, distance: int) -> None:

@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aplomb.errors import BadInput, ShapeError
+from aplomb.io import IGNORE
 
 __all__ = ["Segmenter", "grey", "need_scikit_learn", "training_pixels"]
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int32]
-
-IGNORE = 255
-"""The label of training pixels that don't count."""
 
 _LARGEST = 1e6
 """Noise and units may lead beyond 1; what is larger than this is a mistake, and its squares may overflow."""

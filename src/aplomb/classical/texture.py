@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aplomb.classical.segmenter import (
-    IGNORE,
     Floats,
     Labels,
     Segmenter,
@@ -24,6 +23,7 @@ from aplomb.classical.segmenter import (
     training_pixels,
 )
 from aplomb.errors import BadInput
+from aplomb.io import IGNORE
 from aplomb.layers.activation import relu, softmax
 from aplomb.layers.conv import Conv
 from aplomb.layers.pad import pad

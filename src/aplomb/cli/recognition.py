@@ -210,9 +210,9 @@ def _shares(found: Any) -> str:
 
 def _channels(found: Segmentation) -> tuple[str, ...]:
     """What the pages of the probabilities are."""
-    if found.target == "borders":
-        return "background", "inside", "border"
-    return ("object", "distance") if found.target == "distances" else found.classes
+    from aplomb.recognise.segment import CHANNELS
+
+    return CHANNELS.get(found.target, found.classes)
 
 
 # -- places to write to --------------------------------------------------------------------------------------
@@ -290,14 +290,17 @@ def _check_folder(path: Path) -> None:
 
 
 def _write_labels(path: Path, labels: Any) -> None:
-    """Labels in the smallest of uint8, uint16 and uint32 that holds them."""
+    """Labels in the smallest of uint8, uint16 and uint32 that holds them; a stack has a page a picture."""
     import numpy as np
 
     from aplomb import io
 
+    if labels.ndim == 2:
+        io.write_labels(path, labels)
+        return
+    flat = labels.reshape(-1, *labels.shape[-2:])
     kind = np.min_scalar_type(int(labels.max(initial=0)))
-    flat = labels.reshape(-1, *labels.shape[-2:]) if labels.ndim > 2 else labels
-    io.write(path, flat.astype(kind), like=io.Picture(flat, axes="NYX"[-flat.ndim :]))
+    io.write(path, flat.astype(kind), like=io.Picture(flat, axes="NYX"))
 
 
 def _write_floats(path: Path, values: Any, axis: str) -> None:

@@ -3,11 +3,11 @@
     lean_unet = shuffle @ tail @ level(1) @ head @ unshuffle
     level(k) = blocks @ (identity + up @ level(k + 1) @ down) @ blocks
 
-Nothing is computed at full resolution: pixels go to channels first, and each output pixel is one of four channels of
-its block at the end. Skips are sums instead of stacks, which halves the convolution behind them. References:
-Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015; He, Zhang, Ren, Sun, "Deep residual learning for image recognition",
-CVPR 2016 (the blocks, with batch normalisation, which freezing folds away); Shi et al., "Real-time single image and
-video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016 (the way up).
+As a rule nothing is computed at full resolution: pixels go to channels first, and each output pixel is one of four
+channels of its block at the end. Skips are sums instead of stacks, which halves the convolution behind them.
+References: Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015; He, Zhang, Ren, Sun, "Deep residual learning for image
+recognition", CVPR 2016 (the blocks, with batch normalisation, which freezing folds away); Shi et al., "Real-time single
+image and video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016 (the way up).
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ def lean_unet(
     outputs: int = 2,
     widths: Sequence[int] = (16, 24, 40, 64),
     blocks: Sequence[int] = (1, 1, 1, 2),
+    unshuffle: int = 2,
     labels: bool = False,
     seed: int = 0,
 ) -> Operator:
     """Lean U-Net from `inputs` to `outputs` channels: logits, or with `labels` class probabilities.
 
     `widths` are the channels at 1/2, 1/4, ... of the resolution, `blocks` the residual blocks on either side of each
-    level (the deepest has them once). Picture sizes must be multiples of 2 ** len(widths).
+    level (the deepest has them once). With `unshuffle` 1 the first level is at full resolution, for thin structures.
+    Picture sizes must be multiples of ``unshuffle * 2 ** (len(widths) - 1)``.
 
     >>> net = lean_unet()
     >>> net.output_shape((1, 1, 512, 512)), net.multiply_adds((1, 1, 512, 512)) / 512 ** 2 < 6_000
     ((1, 2, 512, 512), True)
     """
-    if len(widths) != len(blocks) or not widths or min(inputs, outputs, *widths) < 1 or min(blocks) < 0:
+    if len(widths) != len(blocks) or not widths or min(inputs, outputs, unshuffle, *widths) < 1 or min(blocks) < 0:
         raise BadInput(
             f"lean_unet({inputs}, {outputs}, widths={widths}, blocks={blocks}): give one width and one count a level"
         )
@@ -56,6 +58,9 @@ def lean_unet(
         up = chain(conv_transposed(below, width, 2, stride=2, bias=False), batch_norm(width))
         return chain(side, identity + chain(down, level(depth + 1), up), side)
 
-    head = chain(pixel_unshuffle(2), conv(4 * inputs, widths[0], bias=False), batch_norm(widths[0]), relu)
-    tail = chain(relu, conv(widths[0], 4 * outputs), pixel_shuffle(2))
+    cells = unshuffle**2
+    head = chain(conv(cells * inputs, widths[0], bias=False), batch_norm(widths[0]), relu)
+    tail = chain(relu, conv(widths[0], cells * outputs))
+    if unshuffle > 1:
+        head, tail = chain(pixel_unshuffle(unshuffle), head), chain(tail, pixel_shuffle(unshuffle))
     return chain(head, level(0), tail, *([softmax] if labels else [])).initialise(seed)

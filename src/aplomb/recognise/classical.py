@@ -34,7 +34,7 @@ def by_method(name: str, *, slices: bool = False) -> Callable[[Picture | ArrayLi
     It is called with the picture and, or None, what is called with the pictures done and the pictures in all. Raises
     BadInput for a name that is not known, or a method that has to learn from labels first.
     """
-    from aplomb.classical.segment import SEGMENTERS  # type: ignore[import-not-found]
+    from aplomb.classical.segment import SEGMENTERS
 
     if name not in SEGMENTERS:
         raise BadInput(f"method {name!r} is not known; there are: {', '.join(SEGMENTERS)}")

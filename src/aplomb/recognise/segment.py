@@ -19,10 +19,11 @@ from aplomb.recognise.targets import SMALLEST, Target, instances_from_borders, i
 from aplomb.runtime.engines import EngineName, Precision
 from aplomb.runtime.network import Network, open_network
 
-__all__ = ["Segmentation", "segment"]
+__all__ = ["CHANNELS", "Segmentation", "segment"]
 
 Floats = NDArray[np.float32]
-_GIVES = {"borders": 3, "distances": 2}
+CHANNELS = {"borders": ("background", "inside", "border"), "distances": ("object", "distance")}
+"""What the channels of a network are that finds objects."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,8 @@ def _answers(
 def _understood(y: Floats, model: Model, target: Target) -> tuple[Floats, str]:
     """The probabilities in what a network gave, checked against its card, and a note."""
     classes = model.card.classes if model.card else ()
-    wanted = _GIVES.get(target, max(len(classes), 1))
-    if y.shape[1] != wanted and (target in _GIVES or (classes and not (y.shape[1] == 1 and wanted == 2))):
+    wanted = len(CHANNELS[target]) if target in CHANNELS else max(len(classes), 1)
+    if y.shape[1] != wanted and (target in CHANNELS or (classes and not (y.shape[1] == 1 and wanted == 2))):
         raise ModelError(
             f"model {model.name} gives {y.shape[1]} channels, its card says {target}"
             f"{' of the classes ' + ', '.join(classes) if target == 'regions' else ''}, which take {wanted}; "
@@ -207,6 +208,6 @@ def _decoded(p: Floats, target: Target, smallest: int) -> NDArray[Any]:
 
 def _classes(model: Model, target: Target, count: int) -> tuple[str, ...]:
     named = model.card.classes if model.card else ()
-    if target != "regions":
-        return named[:2] if len(named) > 1 else ("background", *(named or ("object",)))
+    if target != "regions":  # training names the channels; what the objects are called, a card may say
+        return named[:2] if len(named) == 2 and named != CHANNELS[target] else ("background", "object")
     return named or tuple(f"class {k}" for k in range(count))

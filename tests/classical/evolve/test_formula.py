@@ -83,6 +83,21 @@ def test_brackets_stand_only_where_needed():
     assert str(parse("mean((image * image) + image)")) == "mean(image * image + image)"
 
 
+def test_shorter_formulas_leave_one_word_out():
+    found = {str(f) for f in parse("mean(top(abs(image - gaussian(image, 2))))").shorter()}
+    assert found == {
+        "mean(abs(image - gaussian(image, 2)))", "mean(top(image - gaussian(image, 2)))", "mean(top(abs(image)))",
+        "mean(top(abs(gaussian(image, 2))))", "mean(top(abs(image - image)))",
+    }  # fmt: skip
+
+
+@given(formulas(Feature))
+def test_shorter_formulas_are_formulas(formula):
+    for less in formula.shorter():
+        assert parse(str(less)) == less
+        assert less.size < formula.size
+
+
 def test_words_compute_what_they_say():
     x = PICTURES.astype(np.float64)
     value = evaluator(x)

@@ -1,7 +1,10 @@
 """Evolution: it finds what tells classes apart, from the seed alone, within its limits."""
 
+import os
 import random
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +13,11 @@ pytest.importorskip("deap")
 pytest.importorskip("sklearn")
 
 from aplomb.classical.evolve import FREEZABLE, FUNCTIONS, evolve, parse
-from aplomb.classical.evolve.search import LARGEST, discriminant, search
+from aplomb.classical.evolve.formula import evaluator
+from aplomb.classical.evolve.search import LARGEST, _judge, discriminant, search
 from aplomb.errors import BadInput, ShapeError
+
+SRC = str(Path(__file__).parents[3] / "src")
 
 
 def stripes(count, seed):
@@ -43,6 +49,26 @@ def test_the_result_depends_on_the_seed_and_not_on_the_workers():
     one, four = (evolve(IMAGES, LABELS, **SMALL, seed=3, workers=w) for w in (1, 4))
     assert one == four
     assert one.formulas != evolve(IMAGES, LABELS, **SMALL, seed=4).formulas
+
+
+def test_the_seed_means_the_same_in_another_process():
+    code = f"""
+import numpy as np
+from aplomb.classical.evolve import evolve
+images, labels = np.random.default_rng(0).random((30, 8, 8)), np.arange(30) % 2
+print(evolve(images, labels, **{SMALL | {"generations": 8}!r}).formulas)
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": SRC},
+        ).stdout
+        for _ in range(2)
+    ]
+    assert found[0] == found[1] != ""
 
 
 def test_the_callers_random_numbers_are_left_alone():
@@ -87,6 +113,16 @@ def test_a_second_formula_complements_the_first():
     words = ("mean", "top", "left", "bottom", "right", "-")
     team = evolve(images, labels, features=2, population=20, generations=5, functions=words)
     assert team.history[-1] == 1
+
+
+def test_words_that_add_nothing_are_taken_out():
+    found = evolve(IMAGES, LABELS, features=1, population=20, generations=6)
+    formula = parse(found.formulas[0])
+    worth = _judge(LABELS, 0)
+    value = evaluator(IMAGES.astype(np.float32))
+    least = worth([value(formula)])
+    assert least >= found.history[-1]
+    assert all(worth([value(less)]) < least for less in formula.shorter())
 
 
 def test_equal_formulas_and_constant_ones_do_no_harm():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,15 @@ class Formula:
     def gives(self) -> type:
         """The kind of its value."""
         return Image if self.name == "image" else FUNCTIONS[self.name].gives
+
+    def shorter(self) -> Iterator[Formula]:
+        """The formula with one word left out: what stood in its brackets takes its place."""
+        for i, part in enumerate(self.parts):
+            if isinstance(part, Formula):
+                if issubclass(part.gives, self.gives):
+                    yield part
+                for less in part.shorter():
+                    yield Formula(self.name, (*self.parts[:i], less, *self.parts[i + 1 :]))
 
     def __str__(self) -> str:
         if not self.parts:

@@ -34,8 +34,9 @@ Score = tuple[float, int]
 LARGEST = 20
 """Words and numbers in a formula: what grows beyond is dropped, and its parent lives on."""
 
-_CROSSED, _MUTATED = 0.6, 0.4
-_RIVALS = 4  # of which the best becomes a parent
+# of four settings the one that gave the highest cross-validated accuracy on scikit-learn's digits
+_CROSSED, _MUTATED = 0.6, 0.6
+_RIVALS = 3  # of which the best becomes a parent
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
@@ -110,15 +111,16 @@ def search(
             if progress is not None:
                 progress(generation, generations, history[-1])
         for k in range(features):
-            team[k] = _pruned(team[k], lambda f, k=k: judge([value(g) for g in (*team[:k], f, *team[k + 1 :])]))
+            others = tuple(f for j, f in enumerate(team) if j != k)
+            team[k] = _pruned(team[k], others, lambda formulas: judge([value(f) for f in formulas]))
     return team, history
 
 
-def _pruned(formula: Formula, worth: Callable[[Formula], float]) -> Formula:
-    """The formula without the words that it is worth no less without."""
-    least = worth(formula)
-    while (better := next((f for f in formula.shorter() if worth(f) >= least), None)) is not None:
-        formula, least = better, worth(better)
+def _pruned(formula: Formula, others: Sequence[Formula], worth: Callable[[Sequence[Formula]], float]) -> Formula:
+    """The formula without the words that the team is worth no less without."""
+    least = worth([formula, *others])
+    while (better := next((f for f in formula.shorter() if worth([f, *others]) >= least), None)) is not None:
+        formula, least = better, worth([better, *others])
     return formula
 
 
@@ -148,7 +150,7 @@ def _variation(words: Sequence[str]) -> tuple[Callable[[list[_Tree]], list[_Tree
         return content
 
     limited = gp.staticLimit(key=len, max_value=LARGEST)
-    cross = limited(gp.cxOnePoint)
+    cross = limited(_crossed)
     mutations = [
         limited(lambda tree: gp.mutUniform(tree, grown, vocabulary)),
         limited(lambda tree: gp.mutNodeReplacement(tree, vocabulary)),
@@ -171,6 +173,19 @@ def _variation(words: Sequence[str]) -> tuple[Callable[[list[_Tree]], list[_Tree
         return tree
 
     return change, newborn
+
+
+def _crossed(one: _Tree, other: _Tree) -> tuple[_Tree, _Tree]:
+    """Both trees with a branch of the same kind swapped.
+
+    DEAP's ``cxOnePoint`` chooses the kind from a set of classes, whose order changes from process to process.
+    """
+    pairs = [(i, j) for i in range(1, len(one)) for j in range(1, len(other)) if one[i].ret is other[j].ret]
+    if pairs:
+        i, j = random.choice(pairs)
+        here, there = one.searchSubtree(i), other.searchSubtree(j)
+        one[here], other[there] = other[there], one[here]
+    return one, other
 
 
 def _judge(labels: Labels, seed: int) -> Callable[[list[npt.NDArray[np.float64]]], float]:
