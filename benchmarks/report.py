@@ -22,7 +22,10 @@ CACHE = ROOT / ".benchmarks"
 
 
 def options(**more: dict[str, Any]) -> argparse.Namespace:
-    """The command line of the calling script: its docstring as help, ``--quick``, ``--csv``, and `more`."""
+    """The command line of the calling script: its docstring as help, ``--quick``, ``--csv``, and `more`.
+
+    What is ``required`` stands in its place, without dashes.
+    """
     module = sys.modules["__main__"]
     parser = argparse.ArgumentParser(
         description=inspect.getdoc(module), formatter_class=argparse.RawDescriptionHelpFormatter
@@ -34,7 +37,10 @@ def options(**more: dict[str, Any]) -> argparse.Namespace:
         help=f"write the table, to docs/benchmarks/{name}.csv unless a path is given",
     )  # fmt: skip
     for option, settings in more.items():
-        parser.add_argument(f"--{option.replace('_', '-')}", **settings)
+        if settings.pop("required", False):
+            parser.add_argument(option, **settings)
+        else:
+            parser.add_argument(f"--{option.replace('_', '-')}", **settings)
     return parser.parse_args()
 
 

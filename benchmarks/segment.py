@@ -1,61 +1,117 @@
-"""Segmentation on pictures that nothing was trained on: a network beside classical methods, by the field's figures.
+"""Segmentation on held-out pictures: a trained network beside classical methods, and its time for 512 x 512 pixels.
 
-    python benchmarks/segment.py segment-nuclei --model runs/segment-nuclei/model.onnx
+    python benchmarks/segment.py segment-nuclei --model runs/segment-nuclei/model.onnx --csv
 
-The recipe of that name says which pictures are the test: they take part neither in training nor in the choice of the
-weights. Classical methods that learn (the random forest) learn from the pictures that the network was trained on.
+The pictures are the test split of the system's recipe in recipes/, which nothing was trained on; methods that learn do
+so from its training split. APLOMB_DATA names the data; the mosaics of segment-textures are made by
+benchmarks/mosaics.py, --data names their folder.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from report import ROOT, Report, folder, options, seconds
+from report import ROOT, Report, options
 
-import aplomb
-from aplomb import metrics
-from aplomb.classical.segment import SEGMENTERS
-from aplomb.io import Picture
-from aplomb.io import read as read_picture
-from aplomb.train.annotated import Annotated, annotated, find_annotated
+from aplomb import compare_segmentation, load, segment
+from aplomb.comparison import SegmentationComparison
+from aplomb.data import load_pictures
+from aplomb.model import Model
+from aplomb.train.annotated import Files, annotated, find_annotated
 from aplomb.train.recipe import SegmentRecipe, read_recipe
 
-Values = np.ndarray
-Method = Callable[[Values], tuple[Values, Values | None]]
-"""Picture as stored to labels (H, W) and, where it has them, the probability of the class that is looked for."""
-
-CLASSICAL = {
-    "segment-nuclei": ("otsu", "local-threshold", "watershed"),
-    "segment-membranes": ("otsu", "local-threshold", "random-forest"),
-    "segment-vessels": ("local-threshold", "random-forest"),
-    "segment-textures": ("multi-otsu-4", "texture", "random-forest"),
+SYSTEMS = {
+    "segment-nuclei": ("otsu", "otsu-watershed", "filter-forest"),
+    "segment-membranes": ("otsu", "adaptive-threshold", "filter-forest"),
+    "segment-vessels": ("otsu", "adaptive-threshold", "filter-forest"),
+    "segment-textures": ("multi-otsu", "texture", "filter-forest"),
 }
+"""What stands beside the network."""
+LEARN = 10
+"""Pictures of the training split that classical methods learn from: a forest keeps the features of all their pixels."""
+
+
+class Pictures(NamedTuple):
+    """Test or training pictures of a recipe, as a user would have them."""
+
+    images: dict[str, np.ndarray]
+    labels: list[np.ndarray]
+    """Classes with 255, or objects with -1, where a pixel does not count: outside of the field of view."""
+
+
+def measure(
+    system: str, models: Sequence[str | Path | Model], data: Path | None = None, quick: bool = False
+) -> SegmentationComparison:
+    """The networks and the classical methods of a system on its test pictures."""
+    recipe = read_recipe(ROOT / "recipes" / f"{system}.toml")
+    assert isinstance(recipe, SegmentRecipe), f"{system} does not segment"
+    sides, _ = find_annotated(recipe, data)
+    test = sides["test"] or _beside(sides["train"][0])
+    few = np.random.default_rng(recipe.run.seed).permutation(len(sides["train"]))[: 2 if quick else LEARN]
+    known = pictures([sides["train"][i] for i in sorted(few)], recipe)
+    asked = pictures(test[: 2 if quick else None], recipe)
+    classes = tuple(recipe.labels.classes) if recipe.labels.target == "regions" else None
+    return compare_segmentation(
+        asked.images, asked.labels, [*SYSTEMS[system], *models], target=recipe.labels.target, classes=classes,
+        train=(list(known.images.values()), known.labels), membranes=system == "segment-membranes",
+    )  # fmt: skip
+
+
+def pictures(files: Sequence[Files], recipe: SegmentRecipe) -> Pictures:
+    """Pictures (H, W) or (H, W, 3), 0..1, with their labels."""
+    images, labels = {}, []
+    for each in files:
+        (planes,) = load_pictures([each.picture], channels=recipe.data.channels)
+        white = 1 if planes.dtype.kind == "f" else np.iinfo(planes.dtype).max
+        image = planes.astype(np.float32) / np.float32(white)
+        images[each.picture.name] = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+        labels.append(annotated(each, recipe).labels)
+    return Pictures(images, labels)
+
+
+def _beside(trained: Files) -> list[Files]:
+    """The test pictures of a recipe that names none: those in the folder test beside the folder train."""
+    place = trained.picture.parent.parent.parent / "test"
+    return [Files(path, place / "labels" / path.name) for path in sorted((place / "pictures").iterdir())]
+
+
+def fast(model: Model) -> tuple[float, int]:
+    """Median seconds of a grey or colour picture of 512 x 512 pixels through the network, after a call to warm up."""
+    channels = model.card.channels if model.card else 1
+    picture = np.random.default_rng(0).random((512, 512, channels) if channels > 1 else (512, 512), np.float32)
+    found = [segment(picture, model).seconds for _ in range(6)]
+    return float(np.median(found[1:])), len(found) - 1
 
 
 def main() -> None:
     chosen = options(
-        system={"choices": sorted(CLASSICAL), "help": "name of a recipe"},
-        model={"action": "append", "help": "a model file or shipped model; repeat for more"},
-        data={"type": Path, "help": "folder of the recipe's places; $APLOMB_DATA unless given"},
+        system={"required": True, "choices": tuple(SYSTEMS)},
+        model={"nargs": "+", "default": [], "type": Path, "help": "model files"},
+        data={"type": Path, "help": "folder of the data, APLOMB_DATA unless given"},
+        html={"type": Path, "help": "write the page with overlays and confusion matrices there"},
     )
-    place = chosen.data or folder("APLOMB_DATA", "everything")
-    if place is None:
-        return
-    recipe = read_recipe(ROOT / "recipes" / f"{chosen.system}.toml")
-    assert isinstance(recipe, SegmentRecipe)
-    sides, _ = find_annotated(recipe, place)
-    test = [(read_picture(f.picture), annotated(f, recipe)) for f in sides["test"][: 2 if chosen.quick else None]]
-    train = [(read_picture(f.picture), annotated(f, recipe)) for f in sides["train"][:: 4 if chosen.quick else 1]]
-    report = Report(f"{recipe.title}: {len(test)} pictures held out", ["method", *FIGURES[kind(recipe)], "s / picture"])
-    for name, run in methods(chosen.system, chosen.model or [chosen.system], recipe, train):
-        found = [run(picture.array) for picture, _ in test]
-        spent = seconds(lambda run=run: run(test[0][0].array), repeats=3)[0]
-        report.add(name, *judge(recipe, found, [truth for _, truth in test]), spent)
-    report.finish(chosen.csv)
+    found = measure(chosen.system, chosen.model, chosen.data, chosen.quick)
+    first = found.columns[0]
+    heads = [*(column.title for column in found.columns), "seconds", "difference to the best"]
+    report = Report(f"{chosen.system}: {found.subject}", ["method", "kind", f"{first.title} (95 %)", *heads])
+    for row in found.rows:
+        kind = ", ".join(part for part in (row.kind, row.detail) if part)
+        values = [row.values[c.key].value if c.key in row.values else None for c in found.columns]
+        span = row.values.get(first.key)
+        ends = None if span is None else f"{span.low:.3f} to {span.high:.3f}"
+        gap = None if row.difference is None else "{:+.3f} ({:+.3f} to {:+.3f})".format(*row.difference)
+        report.add(row.method, kind, ends, *values, row.seconds, gap)
+    report.notes += [*found.remarks(), *found.protocol]
+    for path in chosen.model:
+        median, runs = fast(load(path))
+        report.notes.append(f"{path}: {median:.3f} s for 512 x 512 pixels, median of {runs} after one to warm up")
+    if chosen.html:
+        found.report(chosen.html)
+    default = chosen.csv is not None and chosen.csv.name == "segment.csv"
+    report.finish(chosen.csv.with_name(f"{chosen.system}.csv") if default else chosen.csv)
 
 
 if __name__ == "__main__":

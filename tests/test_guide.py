@@ -87,9 +87,13 @@ def _recognisers(folder: Path) -> None:
         cells[row : row + 12, column : column + 12] = 120
         cells[row + 2 : row + 10, column + 2 : column + 10] = 230
     write(folder / "cells.png", cells)
-    (folder / "my-cells").mkdir()
-    for name in ("a", "b"):
-        write(folder / "my-cells" / f"{name}.png", cells)
+    objects = np.zeros(cells.shape, np.uint8)
+    for number, (row, column) in enumerate(((4, 5), (4, 30), (24, 12)), 1):
+        objects[row : row + 12, column : column + 12] = number
+    for place, picture in (("my-cells", cells), ("my-labels", objects)):
+        (folder / place).mkdir()
+        for name in ("a", "b"):
+            write(folder / place / f"{name}.png", picture)
 
 
 def _theirs(path: Path) -> None:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aplomb.certificate import Certificate, certify
-    from aplomb.comparison import Comparison, compare
+    from aplomb.comparison import (
+        ClassificationComparison,
+        Comparison,
+        SegmentationComparison,
+        compare,
+        compare_classification,
+        compare_segmentation,
+    )
     from aplomb.errors import AplombError, BadInput, RunError
     from aplomb.explanation import Explanation, explain
     from aplomb.facts.table import Table, table
@@ -36,6 +43,7 @@ _HOME = {
     "Card": "model",
     "Certificate": "certificate",
     "Classification": "recognise.classify",
+    "ClassificationComparison": "comparison",
     "Comparison": "comparison",
     "ErrorEstimate": "restore.estimate",
     "Explanation": "explanation",
@@ -44,11 +52,14 @@ _HOME = {
     "Result": "restore.denoise",
     "RunError": "errors",
     "Segmentation": "recognise.segment",
+    "SegmentationComparison": "comparison",
     "Table": "facts.table",
     "certify": "certificate",
     "chain": "operator",
     "classify": "recognise.classify",
     "compare": "comparison",
+    "compare_classification": "comparison",
+    "compare_segmentation": "comparison",
     "denoise": "restore.denoise",
     "estimate_error": "restore.estimate",
     "explain": "explanation",
@@ -73,6 +84,7 @@ __all__ = [
     "Card",
     "Certificate",
     "Classification",
+    "ClassificationComparison",
     "Comparison",
     "ErrorEstimate",
     "Explanation",
@@ -81,11 +93,14 @@ __all__ = [
     "Result",
     "RunError",
     "Segmentation",
+    "SegmentationComparison",
     "Table",
     "certify",
     "chain",
     "classify",
     "compare",
+    "compare_classification",
+    "compare_segmentation",
     "denoise",
     "estimate_error",
     "explain",

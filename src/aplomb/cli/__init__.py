@@ -9,8 +9,9 @@ import os
 
 import typer
 
+from aplomb.cli.comparing import compare
 from aplomb.cli.networks import certify, explain, inspect, models
-from aplomb.cli.pictures import compare, denoise
+from aplomb.cli.pictures import denoise
 from aplomb.cli.recognition import classify, segment
 from aplomb.cli.training import train
 from aplomb.errors import AplombError

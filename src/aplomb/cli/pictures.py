@@ -1,4 +1,4 @@
-"""Commands on pictures: denoise and compare."""
+"""The command denoise."""
 
 from __future__ import annotations
 
@@ -90,44 +90,6 @@ def denoise(
         from aplomb.restore.trust_map import write_map
 
         say(write_map(error_map, result.error_map))
-
-
-def compare(
-    pictures: Annotated[list[Path], typer.Argument(help="Clean pictures, or folders of them.")],
-    sigma: Annotated[
-        float, typer.Option(help="Standard deviation of the noise that is added, in 8-bit grey levels.")
-    ] = 25.0,
-    method: Annotated[
-        list[str] | None, typer.Option(help="A method, model name or ONNX file; repeat for more. All unless given.")
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for table (CSV), figure (PNG) and report (HTML).")
-    ] = Path("comparison"),
-    without: Annotated[list[str] | None, typer.Option(help="A method to leave out; repeat for more.")] = None,
-    max_seconds: Annotated[
-        float | None, typer.Option(help="Leave a method out on a picture that it would take longer for.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
-    engine: EngineChoice = EngineOption.auto,
-    precision: PrecisionChoice = PrecisionOption.f32,
-    threads: Threads = None,
-) -> None:
-    """Add noise to clean pictures and put classical methods and networks side by side: PSNR, SSIM, seconds."""
-    from aplomb import compare as run
-
-    if output.exists() and not output.is_dir():
-        raise BadInput(f"output {output} is a file; give a folder")
-    with progress("comparing") as step:
-        result = run(
-            [str(p) for p in pictures], sigma / 255, method, seed=seed, without=without or (), max_seconds=max_seconds,
-            engine=engine.value, precision=precision.value, threads=threads, progress=step,
-        )  # fmt: skip
-    say(str(result))
-    output.mkdir(parents=True, exist_ok=True)
-    result.to_csv(output / "comparison.csv")
-    result.figure(output / "comparison.png")
-    result.report(output / "comparison.html")
-    say(f"wrote comparison.csv, comparison.png and comparison.html into {output}")
 
 
 def _describe(picture: Any) -> None:

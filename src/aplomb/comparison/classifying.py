@@ -171,9 +171,10 @@ class _Work:
     def values(self, answer: Answer, labels: NDArray[np.int64]) -> dict[str, float]:
         """The figures of one answer."""
         matrix = confusion_matrix(answer.labels, labels, self.classes, ignore=None)
+        true = matrix.sum(axis=1)
         values = {
             "accuracy": float(np.trace(matrix) / matrix.sum()),
-            "balanced_accuracy": float(np.mean(np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1))),
+            "balanced_accuracy": float(np.mean(np.diag(matrix)[true > 0] / true[true > 0])),
         }
         if answer.probabilities is not None:
             values["cross_entropy"] = negative_log_likelihood(answer.probabilities, labels)
@@ -233,7 +234,9 @@ class _Work:
     def interval(self, column: Column, values: list[float], method: str) -> Interval:
         """Student's over the splits; Wilson's of an accuracy that is the same on all of them."""
         if len(set(values)) > 1:
-            return mean_interval(values)
+            mean, low, high = mean_interval(values)
+            most = 1.0 if column in COLUMNS[:2] else math.inf
+            return Interval(mean, max(low, 0.0), min(high, most))
         if column.key != "accuracy":
             return Interval(values[0], math.nan, math.nan)
         count = int(self.confusions[method].sum()) // len(values)
@@ -316,8 +319,8 @@ def _protocol(fixed: bool, fraction: float, seeds: Sequence[int]) -> tuple[str, 
     return (
         f"The test pictures were given; methods learn from all others, with the seeds {seeded}."
         if fixed
-        else f"Of each class {100 * fraction:.4g} % of the pictures are held out, drawn with the seeds {seeded}; methods "
-        "learn from the rest.",
+        else f"Of each class {100 * fraction:.4g} % of the pictures are held out, drawn with the seeds {seeded}; "
+        "methods learn from the rest.",
         "The figure of a method is the mean over the seeds, with Student's 95 % interval; an accuracy that is the same "
         "for all seeds has Wilson's interval of a proportion.",
         "Balanced accuracy is the mean over the classes; calibration error is the expected one, of 15 bins.",

@@ -53,8 +53,7 @@ def _curve(name: str, curve: Reliability) -> str:
         for v in (0, 0.5, 1)
     )
     ticks += "".join(
-        f"<text class=tick x={EDGE - 4} y={float(at(0, v).split(',')[1]) + 4:.1f} text-anchor=end>{v:g}</text>"
-        for v in (0.5, 1)
+        f"<text class=tick x={EDGE - 4} y={12 + (1 - v) * SIDE:.1f} text-anchor=end>{v:g}</text>" for v in (0.5, 1)
     )
     size = f"width={SIDE + EDGE + 12} height={SIDE + 28}"
     return (
@@ -90,7 +89,9 @@ def draw(comparison: ClassificationComparison, path: str | os.PathLike[str]) -> 
             there = curve.pictures > 0
             axes = figure.add_subplot(2, columns, columns + number)
             axes.plot((0, 1), (0, 1), "--", color="#5f6670", linewidth=0.8)
-            axes.plot(curve.confidence[there], curve.accuracy[there], "o-", color="#0b6e4f", markersize=3)
+            axes.plot(
+                curve.confidence[there], curve.accuracy[there], "o-", color="#0b6e4f", markersize=3, clip_on=False
+            )
             axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
             axes.tick_params(labelsize=6)
             axes.set_xlabel("probability given", fontsize=7)

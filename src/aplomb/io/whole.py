@@ -20,6 +20,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"folder {folder} cannot be made: {error.strerror}; give another") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"folder {folder} cannot be written to; give another")
     return folder
 
 
