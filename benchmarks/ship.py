@@ -1,10 +1,12 @@
 """Put a trained model into the package: measure it, make its int8 copy, write its card.
 
     python benchmarks/ship.py runs/denoise-grey/model.onnx denoise-grey --calibrate train400 --validate set12
+    python benchmarks/ship.py runs/segment-nuclei/model.onnx segment-nuclei
 
-Writes src/aplomb/weights/NAME.onnx, NAME.int8.onnx and NAME.md. What the card says was measured here: PSNR on the
-validation pictures (never trained on), noise in float and not clipped, output clipped and rounded to 8 bit, and what
-bf16 and int8 lose against f32.
+Writes src/aplomb/weights/NAME.onnx, NAME.int8.onnx (denoisers) and NAME.md. What the card says was measured here. Of a
+denoiser: PSNR on the validation pictures (never trained on), noise in float and not clipped, output clipped and rounded
+to 8 bit, and what bf16 and int8 lose against f32. Of a segmenter: the figures of benchmarks/segment.py on the test
+pictures of its recipe. Of a classifier of digits: its accuracy on the last 10,000 of MNIST.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from aplomb import denoise, psnr
+from aplomb import classify, denoise, psnr
 from aplomb.data import find_pictures, load_pictures
 from aplomb.io import whole_file
 from aplomb.metrics import eight_bit
@@ -36,12 +38,16 @@ def main() -> None:
     parser.add_argument("--validate", default="set12", help="folder in $APLOMB_DATA to measure on")
     parser.add_argument("--sigma", type=float, nargs="+", default=[15, 25, 50], help="in 8-bit grey levels")
     parser.add_argument("--exact", action="store_true", help="weights as trained: rounding moves norms across a limit")
+    parser.add_argument("--data", type=Path, help="folder of the test pictures, APLOMB_DATA unless given")
     parser.add_argument("--f32", action="store_true", help="without bf16 and int8")
     arguments = parser.parse_args()
     data = Path(os.environ["APLOMB_DATA"])
     trained = load(arguments.model)
     assert trained.card is not None
     card = replace(trained.card, name=arguments.name, licence="BSD-3-Clause", metrics={})
+    if card.task != "denoise":
+        _ship_recogniser(arguments, card)
+        return
     clean = _pictures(data / arguments.validate, card)
 
     path = WEIGHTS / f"{arguments.name}.onnx"
@@ -61,6 +67,30 @@ def main() -> None:
         assert copy.card is not None
         metrics["loss of int8"] = copy.card.metrics["int8"]
         card = _put(network, path, replace(card, metrics=metrics), source)
+    path.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
+    print(card.markdown())
+    print(f"{sum(p.stat().st_size for p in WEIGHTS.iterdir()) / 1e6:.1f} MB in {WEIGHTS}")
+
+
+def _ship_recogniser(arguments: argparse.Namespace, card: Card) -> None:
+    """A segmenter or a classifier: weights that float16 holds, figures of the test pictures."""
+    path = WEIGHTS / f"{arguments.name}.onnx"
+    card = _put(_rounded(thaw(arguments.model)), path, card, None)
+    figures: dict[str, object]
+    if card.task == "segment":
+        from segment import measure
+
+        found = measure(arguments.name, [path], arguments.data)
+        row = next(r for r in found.rows if r.method == arguments.name)
+        subject = found.subject
+        figures = {column.title: round(row.values[column.key].value, 4) for column in found.columns}
+    else:
+        with np.load(Path(os.environ["APLOMB_DATA"]) / "mnist" / "mnist-train.npz") as file:
+            images, labels = file["images"][50_000:], file["labels"][50_000:]
+        answer = classify(images, path)
+        subject, figures = "the last 10,000 of MNIST", {"accuracy": round(float((answer.labels == labels).mean()), 4)}
+    metrics = {"pictures": subject, "command": " ".join(["python", "benchmarks/ship.py", *sys.argv[1:]]), **figures}
+    card = _put(thaw(path), path, replace(card, metrics=metrics), None)
     path.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
     print(card.markdown())
     print(f"{sum(p.stat().st_size for p in WEIGHTS.iterdir()) / 1e6:.1f} MB in {WEIGHTS}")
