@@ -235,6 +235,19 @@ def test_what_goes_wrong_stands_in_the_row(comparison: SegmentationComparison) -
     assert result.row("threshold (2)").values == result.row("threshold").values
 
 
+@pytest.mark.filterwarnings("error")
+def test_failing_on_some_pictures() -> None:
+    def sometimes(image: np.ndarray) -> np.ndarray:
+        if image[0, 0] == PICTURES["p1"][0, 0].astype(np.float32):
+            raise ValueError("not this one")
+        return threshold(image)
+
+    found = compare_segmentation(PICTURES, CLASSES, [sometimes, swapped])
+    assert "no result on 1 of 3 pictures (ValueError: not this one)" in found.row("sometimes").problem
+    assert found.row("swapped").difference is None, "a mean over fewer pictures is no rival"
+    assert found.row("sometimes").difference is not None
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

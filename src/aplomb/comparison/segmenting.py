@@ -29,7 +29,6 @@ from aplomb.comparison.segmenters import Learned, Method, Question, choose
 from aplomb.comparison.sources import Image, pictures, short, sources
 from aplomb.errors import BadInput
 from aplomb.io import IGNORE, check_classes
-from aplomb.metrics import Interval
 from aplomb.recognise.targets import Target
 
 __all__ = ["compare_segmentation"]
@@ -245,11 +244,11 @@ def _rows(
     best = best_of(rows, columns[0])
     if best is None:
         return rows
-    key = columns[0].key
+    key = columns[0].key  # a method without seeds meets the other one's, each
     return [
         row
         if row is best or key not in row.values
-        else replace(row, difference=_difference(tables[row.method][key], tables[best.method][key]))
+        else replace(row, difference=mean_over(tables[row.method][key] - tables[best.method][key]))
         for row in rows
     ]
 
@@ -264,13 +263,6 @@ def _table(
         c.key: np.array([[mine[seed, name].values.get(c.key, math.nan) for name in names] for seed in ran])
         for c in columns
     }
-
-
-def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Interval:
-    """Of the same pictures; seeds of the two methods have nothing to do with each other, so each meets the mean."""
-    if len(first) == len(second) > 1:
-        return mean_over(first - second)
-    return mean_over(np.nanmean(first, 0) - second if len(first) == 1 else first - np.nanmean(second, 0))
 
 
 def _training(train: tuple[Any, Any], *, objects: bool) -> tuple[list[Image], list[NDArray[Any]]]:
