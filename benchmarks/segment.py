@@ -43,9 +43,13 @@ class Pictures(NamedTuple):
 
 
 def measure(
-    system: str, models: Sequence[str | Path | Model], data: Path | None = None, quick: bool = False
+    system: str,
+    models: Sequence[str | Path | Model],
+    data: Path | None = None,
+    quick: bool = False,
+    classical: bool = True,
 ) -> SegmentationComparison:
-    """The networks and the classical methods of a system on its test pictures."""
+    """The networks and, unless told otherwise, the classical methods of a system on its test pictures."""
     recipe = read_recipe(ROOT / "recipes" / f"{system}.toml")
     assert isinstance(recipe, SegmentRecipe), f"{system} does not segment"
     sides, _ = find_annotated(recipe, data)
@@ -55,7 +59,7 @@ def measure(
     asked = pictures(test[: 2 if quick else None], recipe)
     classes = tuple(recipe.labels.classes) if recipe.labels.target == "regions" else None
     return compare_segmentation(
-        asked.images, asked.labels, [*SYSTEMS[system], *models], target=recipe.labels.target, classes=classes,
+        asked.images, asked.labels, [*(SYSTEMS[system] if classical else ()), *models], target=recipe.labels.target, classes=classes,
         train=(list(known.images.values()), known.labels), membranes=system == "segment-membranes",
     )  # fmt: skip
 

@@ -80,7 +80,7 @@ def _ship_recogniser(arguments: argparse.Namespace, card: Card) -> None:
     if card.task == "segment":
         from segment import measure
 
-        found = measure(arguments.name, [path], arguments.data)
+        found = measure(arguments.name, [path], arguments.data, classical=False)
         row = next(r for r in found.rows if r.method == arguments.name)
         subject = found.subject
         figures = {column.title: round(row.values[column.key].value, 4) for column in found.columns}
