@@ -222,3 +222,19 @@ def test_a_crop_that_does_not_fit_is_refused(folder, tmp_path):
 def test_a_recipe_that_does_not_fit_is_refused(change, message, folder, tmp_path):
     with pytest.raises(RecipeError, match=message):
         train(recipe(change), folder, run=tmp_path / "run", threads=1, quiet=True)
+
+
+def test_probabilities_are_calibrated_on_the_validation_pictures(folder, tmp_path):
+    """Labels wrong in a quarter of the pixels: nobody can be surer than three quarters."""
+    rng = np.random.default_rng(0)
+    for path in (folder / "classes").glob("*.png"):
+        _, objects = discs(int(path.stem))
+        wrong = rng.random(objects.shape) < 0.25
+        write(path, (((objects > 0) ^ wrong) * 200).astype(np.uint8))
+    task = Segmenting(one := recipe(*REGIONS), folder)
+    sure = chain(conv(1, 2, 1)).with_weights({"0.weight": np.float32([[[[-9.0]]], [[[9.0]]]])})
+    frozen = task.finished(sure, torch.device("cpu"))
+    for item in Segmenting(one, folder).validation:
+        p = frozen(item.picture[None])[0]
+        right = float((p.argmax(0) == item.labels).mean())
+        assert float(p.max(0).mean()) == pytest.approx(right, abs=0.08)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from aplomb.data import Split, find_pictures, load_pictures
 from aplomb.errors import BadInput, RecipeError, ShapeError
 from aplomb.layers import softmax
+from aplomb.metrics import fit_temperature
 from aplomb.model import Card
 from aplomb.nets.googlenet import main_branch
 from aplomb.operator import Operator, chain, identity
@@ -219,17 +220,10 @@ class Classifying(Task[ClassifyRecipe]):
         The temperature is the one with the smallest cross-entropy on the validation pictures. Reference: Guo et al.,
         "On calibration of modern neural networks", ICML 2017.
         """
-        temperature = 1.0
-        if len(self.validation.classes):
-            from scipy.optimize import minimize_scalar
-
-            logits = self._logits(Trainable(network).to(device).eval(), device).double()
-            truth = torch.from_numpy(self.validation.classes)
-
-            def cross_entropy(log: float) -> float:
-                return float(F.cross_entropy(logits / np.exp(log), truth))
-
-            temperature = float(np.exp(minimize_scalar(cross_entropy, bounds=(-3.0, 3.0), method="bounded").x))
+        if not len(self.validation.classes):
+            return chain(main_branch(network), softmax)
+        logits = self._logits(Trainable(network).to(device).eval(), device)
+        temperature = fit_temperature(logits.double().softmax(1).numpy(), self.validation.classes)
         return chain(main_branch(network), (1 / temperature) * identity, softmax)
 
     def card(self, network: Operator) -> Card:

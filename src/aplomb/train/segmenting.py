@@ -15,9 +15,9 @@ from torch import Tensor
 from aplomb.errors import RecipeError, ShapeError
 from aplomb.io import IGNORE
 from aplomb.layers import sigmoid, softmax
-from aplomb.metrics import confusion_matrix, instance_precision, iou, pixel_error
+from aplomb.metrics import confusion_matrix, fit_temperature, instance_precision, iou, pixel_error
 from aplomb.model import Card
-from aplomb.operator import Operator, chain
+from aplomb.operator import Operator, chain, identity
 from aplomb.recognise.targets import (
     border_classes,
     border_weights,
@@ -27,6 +27,7 @@ from aplomb.recognise.targets import (
 )
 from aplomb.train.annotated import Annotated, annotated, find_annotated
 from aplomb.train.crops import PictureSet, at_least, order
+from aplomb.train.parameters import Trainable
 from aplomb.train.pool import Mapper
 from aplomb.train.recipe import SegmentRecipe
 from aplomb.train.region_losses import segmentation_loss
@@ -108,9 +109,7 @@ class Segmenting(Task[SegmentRecipe]):
         return segmentation_loss(part, self.recipe.labels.target, logits, batch.truth[inner], weights, classes)
 
     def judge(self, network: Operator, device: torch.device, pool: Mapper) -> Callable[[Run, int], Judged]:
-        side = self.recipe.data.crop
-        cut = (side - network.output_shape((1, self.recipe.data.channels, side, side))[2]) // 2
-        multiple = math.lcm(*(network.grid(axis).stride for axis in (0, 1)))
+        multiple, cut = self._geometry(network)
 
         @torch.no_grad()
         def judge(run: Run, step: int) -> Judged:
@@ -146,7 +145,30 @@ class Segmenting(Task[SegmentRecipe]):
         return Judged(score, {**figures, "pixel error": float(pixel_error(total))})
 
     def finished(self, network: Operator, device: torch.device) -> Operator:
-        return chain(network, sigmoid if self.recipe.labels.target == "distances" else softmax)
+        """Probabilities; those of classes at the temperature that fits the validation pictures best.
+
+        Reference: Guo et al., "On calibration of modern neural networks", ICML 2017.
+        """
+        if self.recipe.labels.target == "distances":
+            return chain(network, sigmoid)
+        run = Trainable(network).to(device).eval()
+        probabilities, classes = [], []
+        for item in self.validation:
+            with torch.no_grad():
+                logits = _whole(run, item.picture, *self._geometry(network), device)
+            truth = _truth(item, self.recipe)[0].astype(np.uint8)
+            # pixels are many and neighbours alike: some of them tell the temperature
+            some = np.flatnonzero(truth.ravel() != IGNORE)[:: max(1, truth.size // 20_000)]
+            probabilities.append(_probabilities(logits, "regions").reshape(len(logits), -1).T[some])
+            classes.append(truth.ravel()[some])
+        temperature = fit_temperature(np.concatenate(probabilities), np.concatenate(classes).astype(np.int64))
+        return chain(network, (1 / temperature) * identity, softmax)
+
+    def _geometry(self, network: Operator) -> tuple[int, int]:
+        """What picture sizes are multiples of, and the frame that valid convolutions take away, in pixels."""
+        side = self.recipe.data.crop
+        cut = (side - network.output_shape((1, self.recipe.data.channels, side, side))[2]) // 2
+        return math.lcm(*(network.grid(axis).stride for axis in (0, 1))), cut
 
     def card(self, network: Operator) -> Card:
         part = self.recipe
