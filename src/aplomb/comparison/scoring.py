@@ -14,6 +14,7 @@ from aplomb.comparison.references import Truth
 from aplomb.errors import BadInput
 from aplomb.metrics import (
     average_precision,
+    best_dice,
     dice,
     instance_precision,
     iou,
@@ -48,6 +49,7 @@ def region_columns(classes: Sequence[str], membrane: int | None) -> tuple[Column
         columns += [Column("roc_area", "ROC area"), Column("average_precision", "AP")]
     if membrane is not None:
         columns += [
+            Column("isbi_error", "1 - best Dice of cells", lower=True),
             Column("rand_error", "Rand error", lower=True),
             Column("warping_error", "warping error", lower=True),
         ]
@@ -123,6 +125,7 @@ def score_regions(
         wall, true_wall = labels == membrane, (truth.labels == membrane) & truth.mask
         likely = wall.astype(np.float64) if probabilities is None else probabilities[membrane]
         with contextlib.suppress(BadInput):  # a picture without any cell
+            values["isbi_error"] = 1 - best_dice(1 - likely, (truth.labels != membrane) & truth.mask, truth.mask).value
             values["rand_error"] = membrane_rand_error(likely, true_wall, mask=truth.mask).value
         values["warping_error"] = warping_error(wall, true_wall, mask=truth.mask)
     return values
