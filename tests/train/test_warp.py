@@ -45,3 +45,11 @@ def test_light_is_an_affine_map_of_grey_levels():
         slope = (b - b.mean()).norm() / (a - a.mean()).norm()
         assert 0.8 <= float(slope) <= 1.2
         assert abs(float((b - slope * a).mean())) <= 0.3 + 1e-6
+
+
+def test_stains_differ_from_channel_to_channel():
+    x = torch.rand(4, 3, 8, 8, generator=generator(0))
+    y = lit(x, AugmentPart(stain=0.3), generator(1))
+    slopes = (y - y.mean((2, 3), keepdim=True)).norm(dim=(2, 3)) / (x - x.mean((2, 3), keepdim=True)).norm(dim=(2, 3))
+    assert 0.7 <= float(slopes.min()) < float(slopes.max()) <= 1.3
+    assert float(slopes.std(dim=1).min()) > 0.01

@@ -53,12 +53,16 @@ def warp(pieces: Tensor, part: AugmentPart, draw: torch.Generator, pictures: int
 
 
 def lit(pictures: Tensor, part: AugmentPart, draw: torch.Generator) -> Tensor:
-    """Pictures (N, C, H, W), each in another light: a x + b with a and b of its own.
+    """Pictures (N, C, H, W), each in another light: a x + b with a and b of its own; with `stain`, channel by channel.
 
     >>> ones = torch.ones(1, 1, 1, 1)
     >>> bool((lit(ones, AugmentPart(contrast=0.2), torch.Generator().manual_seed(0)) - 1).abs() <= 0.2)
     True
     """
-    n = len(pictures)
+    n, channels = pictures.shape[:2]
     a, b = ((2 * torch.rand(n, 1, 1, 1, generator=draw) - 1).to(pictures) for _ in range(2))
-    return pictures * (1 + part.contrast * a) + part.brightness * b
+    result = pictures * (1 + part.contrast * a) + part.brightness * b
+    if part.stain:
+        a, b = ((2 * torch.rand(n, channels, 1, 1, generator=draw) - 1).to(pictures) for _ in range(2))
+        result = result * (1 + part.stain * a) + part.stain * b
+    return result

@@ -103,6 +103,8 @@ class AugmentPart(Part):
     """Added, at most, in units of the picture as the network sees it."""
     contrast: Share = 0.0
     """0.2: multiplied by 0.8 to 1.2."""
+    stain: Share = 0.0
+    """The same for each channel by itself, as stains and cameras differ."""
 
 
 class SegmentLossPart(Part):
