@@ -11,6 +11,7 @@ pytest.importorskip("captum")
 from aplomb import chain, io
 from aplomb.errors import BadInput, ShapeError
 from aplomb.explanation.classes import attribute
+from aplomb.explanation.subject import subject
 from aplomb.layers import conv, dense, flatten, max_pool, relu, softmax, tanh
 from makers import trained
 
@@ -84,3 +85,22 @@ def test_what_cannot_be_attributed(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "captum.attr", None)
     with pytest.raises(BadInput, match=r"pip install 'aplomb\[explain\]'"):
         attribute(picture(), CLASSIFIER)
+
+
+def test_a_picture_is_brought_to_the_size_that_a_classifier_takes(tmp_path):
+    from aplomb import Card, freeze
+    from aplomb.layers import dense, flatten, softmax
+    from aplomb.operator import chain
+
+    network = chain(flatten, dense(64, 3), softmax)
+    freeze(network, tmp_path / "net.onnx", card=Card(task="classify", classes=("a", "b", "c"), size=(8, 8)))
+    picture = np.random.default_rng(0).random((12, 16))
+    found = subject(picture, tmp_path / "net.onnx", 0.0)
+    assert found.x.shape == (1, 1, 8, 8)
+
+
+def test_grad_cam_looks_at_the_last_layer_in_which_there_are_places():
+    ends_in_a_pixel = trained(chain(conv(1, 4), relu, conv(4, 6, 8, padding="valid"), relu, flatten, dense(6, 3)))
+    picture = np.random.default_rng(0).random((8, 8))
+    found = attribute(picture, ends_in_a_pixel, method="grad-cam")
+    assert found.values.std() > 0

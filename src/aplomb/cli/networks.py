@@ -129,8 +129,9 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    titles = ("model", "task", "channels", "noise (of 255)", "gives", "parameters", "MACs/pixel")
+    titles = ("model", "task", "channels", "noise", "gives", "parameters", "MACs/px")
     shown = Table(*titles, box=None, pad_edge=False)
+    shown.columns[0].no_wrap, shown.columns[0].min_width = True, max(map(len, shipped()), default=1)
     for each in shipped():
         card = load(each).card
         assert card is not None
@@ -145,7 +146,7 @@ def _gives(card: Card) -> str:
     """What comes out of a model, in a word or two."""
     if card.task == "segment" and card.target in ("borders", "distances"):
         return "objects"
-    return f"{len(card.classes)} classes" if card.classes else "a picture" if card.task == "denoise" else ""
+    return f"{len(card.classes)} classes" if card.classes else "picture" if card.task == "denoise" else ""
 
 
 def _pixel(text: str) -> tuple[int, int]:

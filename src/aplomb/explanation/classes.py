@@ -205,6 +205,7 @@ class _Network(nn.Module):
         return cast(Tensor, results(self.steps, x)[self.output])
 
     def pictures(self, x: Tensor) -> list[int]:
-        """Numbers of the layers that give pictures."""
+        """Numbers of the layers that give pictures; of a single pixel nothing can be seen."""
         with torch.no_grad():
-            return [i for i, value in enumerate(results(self.steps, x)) if i and value.ndim == 4]
+            found = enumerate(results(self.steps, x))
+            return [i for i, value in found if i and value.ndim == 4 and value.shape[2:].numel() > 1]

@@ -15,6 +15,8 @@ from aplomb.io import Picture, to_float
 from aplomb.layers import pad
 from aplomb.model import Model
 from aplomb.operator import Operator, chain
+from aplomb.recognise.classify import sized
+from aplomb.recognise.prepare import standardised
 from aplomb.restore.denoise import choose
 
 __all__ = ["Part", "Subject", "mirrored", "part", "pixel_of", "subject"]
@@ -27,7 +29,8 @@ class Subject:
     operator: Operator
     name: str
     x: NDArray[np.float64]
-    """(1, C, H, W) in 0..1, with one more channel if the network is told a noise level."""
+    """(1, C, H, W) in 0..1, with one more channel if the network is told a noise level; standardised, and of the size
+    that a classifier takes, where its card says so."""
     channels: int
     """Of the picture."""
     level: float | None
@@ -65,6 +68,10 @@ def subject(
     else:
         chosen = choose(model, channels)
         operator, title, level = chosen.operator, chosen.name, chosen.level(sigma)
+        if chosen.card and chosen.card.task == "classify":
+            x = sized(planes, chosen)[0].astype(np.float64)
+        if chosen.card and chosen.card.standardise:
+            x = standardised(x.astype(np.float32)).astype(np.float64)
     if level is not None:
         x = np.concatenate([x, np.full_like(x[:, :1], level)], axis=1)
     return Subject(operator, title, x, channels, level, sigma, chosen)

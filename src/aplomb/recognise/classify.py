@@ -23,7 +23,7 @@ from aplomb.recognise.prepare import prepared, standardised
 from aplomb.runtime.engines import Engine, EngineName, Precision, open_engine
 from aplomb.runtime.tiles import OVERHEAD, free_memory
 
-__all__ = ["Classification", "classify"]
+__all__ = ["Classification", "classify", "sized"]
 
 Floats = NDArray[np.float32]
 Image = Picture | ArrayLike | str | Path
@@ -201,17 +201,22 @@ def _planes(image: Any, model: Model, slices: bool) -> tuple[Floats, str, list[s
     title = picture.name if isinstance(picture, Picture) else "image"
     if isinstance(picture, Picture):
         notes = [*picture.notes, *notes]
-    found = planes.shape[2:]
-    size = _size(model, planes.shape)
-    if size != found:
-        from skimage.transform import resize
+    planes, note = sized(planes, model)
+    return planes, title, [*notes, note] if note else notes
 
-        planes = np.asarray(resize(planes, (*planes.shape[:2], *size), order=1, anti_aliasing=True), np.float32)
-        wide = "" if size[0] * found[1] == size[1] * found[0] else ", which changes their proportions"
-        notes.append(
-            f"{model.name} takes {size[0]} x {size[1]} pixels: pictures of {found[0]} x {found[1]} were resized{wide}"
-        )
-    return planes, title, notes
+
+def sized(planes: Floats, model: Model) -> tuple[Floats, str]:
+    """Planes (N, C, H, W) in the size that a classifier takes, and a note if they had another one."""
+    found, size = planes.shape[2:], _size(model, planes.shape)
+    if size == found:
+        return planes, ""
+    from skimage.transform import resize
+
+    planes = np.asarray(resize(planes, (*planes.shape[:2], *size), order=1, anti_aliasing=True), np.float32)
+    wide = "" if size[0] * found[1] == size[1] * found[0] else ", which changes their proportions"
+    return planes, (
+        f"{model.name} takes {size[0]} x {size[1]} pixels: pictures of {found[0]} x {found[1]} were resized{wide}"
+    )
 
 
 def _size(model: Model, shape: tuple[int, ...]) -> tuple[int, int]:
