@@ -25,6 +25,6 @@ print(f"unsure:      {100 * (found.uncertainty > 0.8).mean():.1f} % of the pixel
 print(f"unsure near: {100 * (found.uncertainty > 0.8)[vessels].mean():.1f} % of the vessel's own pixels")
 
 if len(sys.argv) > 1:  # a folder: the overlay goes there
-    print(write_overlay(Path(sys.argv[1]) / "retina.png", found, picture))
+    print(write_overlay(Path(sys.argv[1]) / "retina.png", picture, found.labels, classes=found.classes))
 
 assert 0.03 < vessels.mean() < 0.2
