@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from report import ROOT, Report, options
 
-from aplomb import compare_segmentation, load, segment
+from aplomb import Segmentation, compare_segmentation, load, segment
 from aplomb.comparison import SegmentationComparison
 from aplomb.data import load_pictures
 from aplomb.model import Model
@@ -58,8 +58,10 @@ def measure(
     known = pictures([sides["train"][i] for i in sorted(few)], recipe)
     asked = pictures(test[: 2 if quick else None], recipe)
     classes = tuple(recipe.labels.classes) if recipe.labels.target == "regions" else None
+    loaded = [each if isinstance(each, Model) else load(each) for each in models]
+    methods = [*(SYSTEMS[system] if classical else ()), *loaded, *map(Turned, loaded)]
     return compare_segmentation(
-        asked.images, asked.labels, [*(SYSTEMS[system] if classical else ()), *models], target=recipe.labels.target, classes=classes,
+        asked.images, asked.labels, methods, target=recipe.labels.target, classes=classes,
         train=(list(known.images.values()), known.labels), membranes=system == "segment-membranes",
     )  # fmt: skip
 
@@ -80,6 +82,27 @@ def _beside(trained: Files) -> list[Files]:
     """The test pictures of a recipe that names none: those in the folder test beside the folder train."""
     place = trained.picture.parent.parent.parent / "test"
     return [Files(path, place / "labels" / path.name) for path in sorted((place / "pictures").iterdir())]
+
+
+class Turned:
+    """A network that is asked about 8 flips and rotations of the picture, as by --uncertainty; its mean answer."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.name = model, f"{model.name}, 8 views"
+        self.last: tuple[np.ndarray, Segmentation] | None = None
+
+    def _asked(self, image: np.ndarray) -> Segmentation:
+        if self.last is None or self.last[0] is not image:  # labels and probabilities are asked for one by one
+            self.last = image, segment(image, self.model, uncertainty="flips")
+        return self.last[1]
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Labels (H, W)."""
+        return self._asked(image).labels
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, K)."""
+        return np.moveaxis(self._asked(image).probabilities, 0, -1)
 
 
 def fast(model: Model) -> tuple[float, int]:

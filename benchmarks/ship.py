@@ -83,7 +83,12 @@ def _ship_recogniser(arguments: argparse.Namespace, card: Card) -> None:
         found = measure(arguments.name, [path], arguments.data, classical=False)
         row = next(r for r in found.rows if r.method == arguments.name)
         subject = found.subject
+        turned = next(r for r in found.rows if r.method == f"{arguments.name}, 8 views")
+        first = found.columns[0]
         figures = {column.title: round(row.values[column.key].value, 4) for column in found.columns}
+        figures[f"{first.title}, mean of 8 views"] = round(turned.values[first.key].value, 4)
+        if "roc_area" in turned.values:
+            figures["ROC area, mean of 8 views"] = round(turned.values["roc_area"].value, 4)
     else:
         with np.load(Path(os.environ["APLOMB_DATA"]) / "mnist" / "mnist-train.npz") as file:
             images, labels = file["images"][50_000:], file["labels"][50_000:]
