@@ -1,8 +1,7 @@
 """Handwritten digits (MNIST) by every classical method, by evolved features and by networks, on one split.
 
 The last 10,000 of the 60,000 training pictures are the test; the methods learn from the first ``--train`` of the
-others, evolution from the first ``--evolve``. Networks are given by ``--model FILE``, as often as one likes; their
-pictures are padded with zeros to the size on their card. Each accuracy has Wilson's 95 % interval, and p is McNemar's
+others, evolution from the first ``--evolve``. Networks are given by ``--model FILE``, as often as one likes. Each accuracy has Wilson's 95 % interval, and p is McNemar's
 against the best. APLOMB_DATA names the folder with mnist/mnist-train.npz.
 """
 
@@ -23,7 +22,6 @@ from aplomb.classical.classify import CLASSIFIERS, Classifier
 from aplomb.classical.evolve import evolve
 from aplomb.classical.features import FEATURES, features
 from aplomb.metrics import accuracy, expected_calibration_error, mcnemar, proportion_interval
-from aplomb.runtime.engines import open_engine
 
 HELD_OUT = 10_000
 Floats = NDArray[np.floating]
@@ -45,20 +43,7 @@ def remembered(extract: Callable[[Floats], Floats]) -> Callable[[Floats], Floats
 def network(path: Path) -> tuple[str, Callable[[Floats], Floats]]:
     """Name of a model, and what gives its probabilities."""
     model = aplomb.load(path)
-    engine = open_engine(model)
-    height, width = getattr(model.card, "size", None) or (28, 28)
-    top, left = (height - 28) // 2, (width - 28) // 2
-    room = ((0, 0), (0, 0), (top, height - 28 - top), (left, width - 28 - left))
-
-    def probabilities(images: Floats) -> Floats:
-        x = np.pad(images[:, None], room).astype(np.float32)
-        if getattr(model.card, "standardise", False):
-            spread = x.std(axis=(2, 3), keepdims=True)
-            x = (x - x.mean(axis=(2, 3), keepdims=True)) / np.maximum(spread, 1e-6)
-        parts = [engine(x[i : i + 500]) for i in range(0, len(x), 500)]
-        return np.concatenate(parts).astype(np.float64)
-
-    return f"{model.name} ({engine.name} {engine.precision})", probabilities
+    return model.name, lambda images: aplomb.classify(images.astype(np.float32), model).probabilities.astype(float)
 
 
 def main() -> None:
