@@ -1,8 +1,9 @@
 """Handwritten digits (MNIST) by every classical method, by evolved features and by networks, on one split.
 
 The last 10,000 of the 60,000 training pictures are the test; the methods learn from the first ``--train`` of the
-others, evolution from the first ``--evolve``. Networks are given by ``--model FILE``, as often as one likes. Each accuracy has Wilson's 95 % interval, and p is McNemar's
-against the best. APLOMB_DATA names the folder with mnist/mnist-train.npz.
+others, evolution from the first ``--evolve``. Networks are given by ``--model FILE``, as often as one likes. Each
+accuracy has Wilson's 95 % interval, and p is McNemar's against the best. APLOMB_DATA names the folder with
+mnist/mnist-train.npz.
 """
 
 from __future__ import annotations

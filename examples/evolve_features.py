@@ -16,7 +16,7 @@ from aplomb.metrics import mcnemar, proportion_interval
 digits = load_digits()
 images, labels = digits.images / 16, digits.target
 order = np.random.default_rng(0).permutation(len(images))
-train, test = order[:600], order[600:1200]
+train, test = order[:600], order[1200:]  # the 600 between served to choose the settings of the search
 
 # words that are operators of the algebra, so that the result can be frozen
 search = partial(evolve, features=8, population=24, generations=12, functions=FREEZABLE)

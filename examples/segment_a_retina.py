@@ -2,7 +2,8 @@
 
 You learn to call `aplomb.segment` on an array with a shipped network, what comes back beside the labels, and to draw
 the result over the picture. The photograph is scikit-image's, of another camera than those that the network was
-trained on (DRIVE, 565 x 584 pixels), so it is brought to their size first: a network knows vessels as wide as those it saw.
+trained on (DRIVE, 565 x 584 pixels), so it is brought to their size first: a network knows vessels as wide as those it
+saw.
 """
 
 import sys
