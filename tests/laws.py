@@ -235,6 +235,37 @@ def adjoint_is_the_adjoint(maker: Maker) -> None:
         assert adjoint.adjoint() == operator
 
 
+@law(linear)
+def isometries_keep_lengths(maker: Maker) -> None:
+    """T* T = I where it is said, T T* = I likewise."""
+    operator, x = maker.operator, maker.input()
+    if operator.isometry:
+        close(operator.adjoint()(operator(x)), x, 1e-12)
+    if operator.coisometry and not maker.adjoint:
+        y = maker.input(1, operator.output_shape(maker.shape))
+        close(operator(operator.adjoint()(y)), y, 1e-12)
+
+
+@law(linear)
+def resolvent_is_the_inverse(maker: Maker) -> None:
+    """(T* T + r I) resolvent(r) b = b, in numpy and in torch, for a large r and a small one."""
+    torch = pytest.importorskip("torch")
+    operator, b = maker.operator, maker.input()
+    if maker.adjoint:
+        return
+    gram = chain(operator, operator.adjoint())
+    for r in (2.0, 0.01):
+        inverse = operator.resolvent(r)
+        if inverse is None:
+            continue
+        x = inverse(b)
+        close(gram(x) + r * x, b, 1e-9)
+        close(inverse(torch.from_numpy(b)).numpy(), x, 1e-12)
+    for wrong in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(BadInput, match="above 0"):
+            operator.resolvent(wrong)
+
+
 @law(lambda maker: not not_nonlinear(maker))
 def nonlinear_has_no_adjoint(maker: Maker) -> None:
     for ask in (maker.operator.adjoint, maker.operator.linear_part):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 Array = Any
 """An ndarray or a torch tensor: layout (N, C, H, W), or (N, C) for dense operators."""
@@ -24,6 +25,15 @@ def torch_of(*arrays: Array) -> Any | None:
     if torch is not None and any(isinstance(array, torch.Tensor) for array in arrays):
         return torch
     return None
+
+
+def namespace(*arrays: Array) -> Any:
+    """The functions of the Array API standard (2024.12) for arrays of this kind: one text serves numpy and torch.
+
+    >>> namespace(np.ones(2)).sum(np.ones(2))
+    np.float64(2.0)
+    """
+    return array_namespace(*arrays)
 
 
 def like(weight: Array, x: Array) -> Array:

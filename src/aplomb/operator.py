@@ -4,7 +4,8 @@ An operator is an immutable value ``T: X -> Y`` on arrays of layout (N, C, H, W)
 
 - apply it: ``T(x)``, to a numpy array or to a torch tensor;
 - combine it: ``g @ f``, ``f + g``, ``f - g``, ``a * f``, ``stack(f, g)``, ``identity``;
-- ask it for facts: output shape, span, grid, parameters, multiply-adds, linearity, adjoint, Lipschitz bound.
+- ask it for facts: output shape, span, grid, parameters, multiply-adds, linearity, adjoint, resolvent, Lipschitz
+  bound.
 
 A network is an expression. This is a residual denoiser:
 
@@ -256,6 +257,45 @@ class Operator:
     def _adjoint(self) -> Operator:
         raise NotImplementedError(f"{type(self).__name__} is linear but states no adjoint")
 
+    @property
+    def isometry(self) -> bool:
+        """Whether T* T = I is known: lengths are kept, and the adjoint undoes T."""
+        return False
+
+    @property
+    def coisometry(self) -> bool:
+        """Whether T T* = I is known: the adjoint is an isometry, as of what only leaves values out."""
+        return False
+
+    @final
+    def resolvent(self, r: float) -> Operator | None:
+        """The operator (T* T + r I)^-1 in closed form, for r > 0, or None where none is known.
+
+        It is the data step of every splitting method: the x that minimises ||T x - y||^2 + r ||x - z||^2 is
+        ``resolvent(r)(T* y + r z)``. ``aplomb.degrade.solve.resolvent`` falls back to conjugate gradients.
+
+        >>> identity.resolvent(1.0)(np.ones((1, 1))), (3.0 * identity).resolvent(1.0)(np.ones((1, 1)))
+        (array([[0.5]]), array([[0.1]]))
+        """
+        if not (math.isfinite(r) and r > 0):
+            raise BadInput(f"resolvent asked for r = {r}; give a finite number above 0")
+        if self.linearity is not Linearity.LINEAR:
+            raise BadInput(f"resolvent asked of an operator that is {self.linearity.name.lower()}, not linear")
+        if self.isometry:
+            return (1 / (1 + r)) * identity
+        found = self._resolvent(float(r))
+        if found is None and self.coisometry:
+            # T* T is a projection: its eigenvalues are 0 and 1, so the inverse is 1 / r minus what those of 1 differ
+            return (1 / r) * (identity - (1 / (1 + r)) * chain(self, self._adjoint()))
+        return found
+
+    def _resolvent(self, r: float) -> Operator | None:
+        return None
+
+    def _resolvent_before(self, rest: Operator, r: float) -> Operator | None:
+        """The resolvent of `rest` after this one, where the two together have one."""
+        return None
+
     @final
     def linear_part(self) -> Operator:
         """The map x -> T(x) - T(0) of an affine operator T: the same without its biases."""
@@ -401,6 +441,14 @@ class Identity(Operator):
     def linearity(self) -> Linearity:
         return Linearity.LINEAR
 
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def coisometry(self) -> bool:
+        return True
+
     def _adjoint(self) -> Operator:
         return self
 
@@ -432,6 +480,17 @@ class Scaling(Operator):
 
     def _adjoint(self) -> Operator:
         return self
+
+    @property
+    def isometry(self) -> bool:
+        return abs(self.factor) == 1
+
+    @property
+    def coisometry(self) -> bool:
+        return abs(self.factor) == 1
+
+    def _resolvent(self, r: float) -> Operator | None:
+        return (1 / (self.factor**2 + r)) * identity
 
     def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(abs(self.factor), "exact", "abs(a)")
@@ -504,6 +563,28 @@ class Compose(_Combination):
     def _adjoint(self) -> Operator:
         # (g f)* = f* g*
         return chain(*[part._adjoint() for part in reversed(self.parts)])
+
+    @property
+    def isometry(self) -> bool:
+        # f* g* g f = f* f
+        return all(part.isometry for part in self.parts)
+
+    @property
+    def coisometry(self) -> bool:
+        return all(part.coisometry for part in self.parts)
+
+    def _resolvent(self, r: float) -> Operator | None:
+        first, last = self.parts[0], self.parts[-1]
+        rest, before = chain(*self.parts[1:]), chain(*self.parts[:-1])
+        if last.isometry:  # (V f)* V f = f* f
+            return before.resolvent(r)
+        if isinstance(last, Scaling) and last.factor:  # (a f)* a f + r = a^2 (f* f + r / a^2)
+            inner = before.resolvent(r / last.factor**2)
+            return None if inner is None else (1 / last.factor**2) * inner
+        if first.isometry and first.coisometry and (inner := rest.resolvent(r)) is not None:
+            # (g U)* g U + r = U* (g* g + r) U, whose inverse has U* = U^-1 and U outside, too
+            return chain(first, inner, first._adjoint())
+        return first._resolvent_before(rest, r)
 
     def _lipschitz(self, ask: Ask) -> Bound:
         # L(g f) <= L(g) L(f), with equality only by luck (unless all but one are multiples of isometries)

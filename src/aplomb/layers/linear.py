@@ -48,6 +48,9 @@ class Multiply(LinearLeaf):
     def _adjoint(self) -> Operator:
         return self
 
+    def _resolvent(self, r: float) -> Operator | None:
+        return Multiply(1 / (self.factor**2 + r))
+
     def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(float(abs(self.factor).max()), "exact", "largest factor")
 

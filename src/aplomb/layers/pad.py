@@ -69,6 +69,10 @@ class Pad(LinearLeaf):
         p = self.pads[axis][0]
         return interval[0] - p, interval[1] - p
 
+    @property
+    def isometry(self) -> bool:
+        return self.border == "zero" or self.pads == NO_PADS
+
     def _adjoint(self) -> Operator:
         return Crop(self.pads) if self.border == "zero" else Fold(self.pads, self.border)
 
@@ -174,6 +178,10 @@ class Crop(LinearLeaf):
     def _span(self, interval: Interval, axis: int) -> Interval:
         p = self.pads[axis][0]
         return interval[0] + p, interval[1] + p
+
+    @property
+    def coisometry(self) -> bool:
+        return True
 
     def _adjoint(self) -> Operator:
         return Pad(self.pads)

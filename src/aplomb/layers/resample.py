@@ -66,6 +66,14 @@ class Downsample(_Resampling):
     def grid(self, axis: int = 0) -> Grid:
         return self._down()
 
+    @property
+    def coisometry(self) -> bool:
+        return True
+
+    @property
+    def coisometry(self) -> bool:
+        return True
+
     def _adjoint(self) -> Operator:
         return ZeroUpsample(self.factor)
 
@@ -106,6 +114,14 @@ class ZeroUpsample(_Resampling):
 
     def grid(self, axis: int = 0) -> Grid:
         return self._up()
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def isometry(self) -> bool:
+        return True
 
     def _adjoint(self) -> Operator:
         return Downsample(self.factor)
@@ -248,6 +264,14 @@ class PixelShuffle(_Resampling):
     def grid(self, axis: int = 0) -> Grid:
         return self._up()
 
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def coisometry(self) -> bool:
+        return True
+
     def _adjoint(self) -> Operator:
         return PixelUnshuffle(self.factor)
 
@@ -292,6 +316,14 @@ class PixelUnshuffle(_Resampling):
 
     def grid(self, axis: int = 0) -> Grid:
         return self._down()
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def coisometry(self) -> bool:
+        return True
 
     def _adjoint(self) -> Operator:
         return PixelShuffle(self.factor)
