@@ -70,10 +70,6 @@ class Downsample(_Resampling):
     def coisometry(self) -> bool:
         return True
 
-    @property
-    def coisometry(self) -> bool:
-        return True
-
     def _adjoint(self) -> Operator:
         return ZeroUpsample(self.factor)
 
@@ -114,10 +110,6 @@ class ZeroUpsample(_Resampling):
 
     def grid(self, axis: int = 0) -> Grid:
         return self._up()
-
-    @property
-    def isometry(self) -> bool:
-        return True
 
     @property
     def isometry(self) -> bool:
