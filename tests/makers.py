@@ -16,6 +16,7 @@ import numpy as np
 
 from aplomb.arrays import Array, Shape
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
     append_constant,
@@ -308,6 +309,16 @@ FOURIER = [
     )
 ]
 
+ONE_CONV = "it is a convolution"
+SENSING = [
+    Maker("gaussian", gaussian(3, 0.4), (2, 2, 6, 9), rewritten=ONE_CONV),
+    Maker("gaussian, orthonormal", gaussian(2, 0.5, orthonormal=True), (2, 3, 6, 4), rewritten=ONE_CONV),
+    Maker("gaussian, all", gaussian(2, 1.0, orthonormal=True), (2, 1, 4, 6), rewritten=ONE_CONV),
+    Maker("hadamard", hadamard((4, 8), 0.4), (2, 2, 4, 8), frozen=NO_FORM),
+    Maker("hadamard without signs", hadamard((8, 4), 0.3, signs=False, low=0.5), (2, 1, 8, 4), frozen=NO_FORM),
+    Maker("hadamard, all", hadamard((2, 4), 1.0), (2, 2, 2, 4), frozen=NO_FORM),
+]
+
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
 deeper = chain(conv(3, 3), relu, max_pool(2), conv(3, 3), relu, upsample_bilinear(2), conv(3, 3))
@@ -411,6 +422,7 @@ GROUPS = {
     "radial": RADIAL,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
+    "sensing": SENSING,
     "stable": STABLE,
     "operator": COMPOSITES,
 }
