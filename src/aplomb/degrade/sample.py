@@ -170,8 +170,8 @@ class Bicubic(LinearLeaf):
             return interval
         if not self.transposed:
             return lo * m + first, (hi - 1) * m + first + len(weights)
-        # Pixel k is spread over the outputs i with m i + first <= k < m i + first + taps. Without antialiasing there may
-        # be none: conservative, the pixel above stands for it.
+        # Pixel k is spread over the outputs i with m i + first <= k < m i + first + taps. Without antialiasing there
+        # may be none: conservative, the pixel above stands for it.
         start = math.floor((lo - first - len(weights)) / m) + 1
         end = math.floor((hi - 1 - first) / m) + 1
         return min(start, lo // m), max(end, -(-hi // m))
