@@ -15,8 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.blur import Blur, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.interference import interference
 from aplomb.degrade.radon import fan_beam, radon
+from aplomb.degrade.sample import bicubic, mask, mosaic
 from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
@@ -291,6 +294,46 @@ RESAMPLINGS = [
     made(upsample_repeat(1), 2, 2, 3, 4),
 ]
 
+_psf = np.random.default_rng(4).uniform(0.1, 1.0, (3, 4))
+_psf /= _psf.sum()
+AS_CONV = "a blur is read back as the convolution that it is"
+BLURS = [
+    Maker("circular blur", blur(_psf, "circular"), (2, 2, 7, 6), rewritten=AS_CONV),
+    Maker("circular blur as large as the picture", blur(_psf, "circular"), (2, 1, 3, 4), rewritten=AS_CONV),
+    Maker("circular blur with negative values", Blur(_psf - 0.1), (2, 1, 5, 6), rewritten=AS_CONV),
+    Maker("valid blur", blur(_psf, "valid"), (2, 2, 7, 6), rewritten=AS_CONV),
+    *(
+        Maker(f"{border} blur", blur(_psf, border), (2, 2, 7, 6), rewritten=AS_CONV, beyond=beyond)
+        for border, beyond in (("zero", ""), ("reflect", MIRROR), ("replicate", ""))
+    ),
+    Maker("blur, every third pixel", chain(blur(_psf, "circular"), downsample(3)), (2, 2, 9, 6), rewritten=AS_CONV),
+    Maker("resolvent of a blur", blur(_psf, "circular").resolvent(0.3), (2, 2, 7, 6), frozen=NO_FORM),
+    Maker(
+        "resolvent of a blur, every second pixel",
+        chain(blur(_psf, "circular"), downsample(2)).resolvent(0.1), (2, 1, 6, 8), frozen=NO_FORM,
+    ),
+]  # fmt: skip
+
+_holes = np.random.default_rng(5).random((2, 5, 4)) < 0.5
+SAMPLES = [
+    Maker("mask", mask(_holes[0]), (2, 3, 5, 4)),
+    Maker("mask of each channel", mask(_holes), (2, 2, 5, 4)),
+    Maker("weights", mask(_draw(size=(5, 4)) ** 2), (2, 2, 5, 4), rewritten="in single precision"),
+    *(Maker(f"mosaic {pattern}", mosaic(pattern), (2, 3, 4, 6)) for pattern in ("RGGB", "GBRG")),
+    *(Maker(f"bicubic by {m}", bicubic(m), (2, 2, 2 * m, 3 * m), frozen=NO_FORM) for m in (1, 2, 3, 4)),
+    *(
+        Maker(f"bicubic by {m} without antialiasing", bicubic(m, False), (2, 2, 2 * m, 3 * m), frozen=NO_FORM)
+        for m in (2, 3)
+    ),
+]
+INTERFERENCE = [
+    Maker("interference", interference((0.1, -0.3), 0.2, 0.5), (2, 2, 5, 4), frozen=NO_FORM),
+    Maker(
+        "blur behind interference",
+        chain(interference((0.25, 0.0), 0.2), blur(_psf, "circular")), (2, 1, 5, 6), frozen=NO_FORM,
+    ),
+]  # fmt: skip
+
 _maps = _draw(size=(3, 4, 6)) + 1j * _draw(size=(3, 4, 6))
 _mask = kspace_mask("random", (4, 6), 0.5, seed=1)
 FOURIER = [
@@ -424,9 +467,11 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
 
 GROUPS = {
     "activation": ACTIVATIONS,
+    "blur": BLURS,
     "channels": CHANNELS,
     "conv": CONVOLUTIONS,
     "dense": DENSE,
+    "interference": INTERFERENCE,
     "fourier": FOURIER,
     "linear": LINEAR,
     "norm": NORMS,
@@ -436,6 +481,7 @@ GROUPS = {
     "radon": RADON,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
+    "sample": SAMPLES,
     "sensing": SENSING,
     "stable": STABLE,
     "operator": COMPOSITES,
