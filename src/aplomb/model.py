@@ -39,7 +39,7 @@ class Card:
 
     name: str = ""
     task: str = ""
-    """What it is for: "denoise", "segment", "classify"."""
+    """What it is for: "denoise", "segment", "classify", or "burst" (features of frequencies to scores of frames)."""
     channels: int = 1
     """Channels of the picture that it takes (1 grey, 3 RGB)."""
     noise_map: bool = False

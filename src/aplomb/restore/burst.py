@@ -18,7 +18,18 @@ from aplomb.errors import BadInput, ShapeError
 from aplomb.io import Origin, Picture, from_float, to_float
 from aplomb.model import Model
 
-__all__ = ["LEARNED", "BurstResult", "burst", "features", "fuse", "magnitudes", "power_weights", "register", "sharpest"]
+__all__ = [
+    "LEARNED",
+    "BurstResult",
+    "burst",
+    "features",
+    "fuse",
+    "learned_weights",
+    "magnitudes",
+    "power_weights",
+    "register",
+    "sharpest",
+]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -116,7 +127,7 @@ def burst(
             if max(abs(down) / height, abs(right) / width) > 0.1:
                 notes.append(f"{name} was moved {down:+.0f} rows and {right:+.0f} columns: borders have less of it")
     smooth = magnitudes(planes)
-    shares = power_weights(smooth, p) if model is None else _learned(model, smooth)
+    shares = power_weights(smooth, p) if model is None else learned_weights(smooth, model)
     return BurstResult(from_float(fuse(planes, shares)[None], origin), shares, shifts, reference, tuple(notes))
 
 
@@ -245,8 +256,15 @@ def power_weights(smooth: Floats, p: float) -> Floats:
     """
     if np.isinf(p):
         best = (smooth == smooth.max(axis=0)).astype(np.float32)
-        return best / best.sum(axis=0)
+        return np.asarray(best / best.sum(axis=0))
     return _softmax(p * _relative(smooth))
+
+
+def learned_weights(smooth: Floats, model: Model) -> Floats:
+    """Weights (N, H, W) that a model gives for `magnitudes`: the soft-max of its scores over the frames."""
+    from aplomb.runtime.network import open_network
+
+    return _softmax(open_network(model)(features(smooth))[:, 0])
 
 
 def features(smooth: Floats) -> Floats:
@@ -293,9 +311,3 @@ def _model(weights: str | Path | Model) -> Model:
     model = weights if isinstance(weights, Model) else load(LEARNED if weights == "learned" else weights)
     check_task(model, "burst")
     return model
-
-
-def _learned(model: Model, smooth: Floats) -> Floats:
-    from aplomb.runtime.network import open_network
-
-    return _softmax(open_network(model)(features(smooth))[:, 0])

@@ -140,7 +140,6 @@ def main() -> None:
     }
     card = Card(LEARNED, "burst", channels=3, training=training, licence="BSD-3-Clause")
     card = freeze(network, given.output, card=card)
-    given.output.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
     print(f"wrote {given.output}: {card.parameters} parameters")
 
 
