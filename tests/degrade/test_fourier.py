@@ -89,6 +89,13 @@ def test_spokes_pass_through_the_middle():
     assert min(y.min(), x.min()) == 0
 
 
+def test_few_spokes_leave_no_gap():
+    mask = kspace_mask("radial", (129, 129), 0.06)
+    y, x = np.argwhere(mask).T - 64
+    far = np.hypot(y, x) > 40
+    assert {*np.floor(np.arctan2(y, x)[far] % np.pi / (np.pi / 4))} == {0, 1, 2, 3}
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [

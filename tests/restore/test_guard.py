@@ -62,7 +62,7 @@ def seeded() -> dict[str, tuple[str, Values]]:
         "clipped": ("% of the picture is cut off at its highest", white(np.where(disc, 1.2, CAMERA))),
         "correlated": ("correlated between neighbouring pixels", CAMERA + box),
         "correlated, by a mosaic": ("correlated between neighbouring pixels", mosaic(white(CAMERA))),
-        "brightness": ("bright areas", Poisson(200)(0.8 * CAMERA, rng)),
+        "brightness": ("bright areas", Poisson(200)(0.8 * CAMERA, np.random.default_rng(0))),
     }
 
 

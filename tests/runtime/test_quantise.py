@@ -12,6 +12,7 @@ from aplomb.errors import BadInput, ModelError, OutputError
 from aplomb.model import Card, freeze, load
 from aplomb.nets import lean, residual, unet_denoiser
 from aplomb.restore import denoise
+from aplomb.runtime import engines
 from aplomb.runtime import quantise as module
 from aplomb.runtime.engines import has_openvino, open_engine
 from aplomb.runtime.quantise import precision_loss, quantise
@@ -191,3 +192,23 @@ def test_what_is_refused(small, tmp_path):
     onnx.save(proto, tmp_path / "foreign.onnx")
     with pytest.raises(ModelError, match="no Aplomb card"):
         quantise(tmp_path / "foreign.onnx", pictures(1))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_overflows_on_processors_that_add_in_16_bits(engine, small, monkeypatch):
+    """With weights of seven bits the engines give what float arithmetic on the same whole numbers gives."""
+    import onnxruntime as ort
+
+    copy, x = str(small[1].path), np.random.default_rng(0).random((1, 2, 64, 64), dtype=np.float32)
+    halved = engines.seven_bits(copy)
+    arrays = [onnx.numpy_helper.to_array(t) for t in halved.graph.initializer]
+    assert max(np.abs(a.astype(int)).max() for a in arrays if a.dtype == np.int8 and a.ndim == 4) == 64
+    plain = ort.SessionOptions()
+    plain.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(halved.SerializeToString(), plain)
+    (expected,) = session.run(None, {session.get_inputs()[0].name: x})
+    monkeypatch.setattr(engines, "adds_in_32_bits", lambda: False)
+    engines._opened.cache_clear()
+    found = open_engine(load(small[0].path), engine, "int8", 1)(x)
+    engines._opened.cache_clear()
+    assert np.abs(found - expected).mean() < 6e-3 * np.ptp(expected)

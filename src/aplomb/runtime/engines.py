@@ -12,13 +12,16 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aplomb.errors import BadInput, ModelError, RunError
 from aplomb.model import Model
+
+if TYPE_CHECKING:
+    import onnx
 
 EngineName = Literal["auto", "onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
@@ -102,13 +105,13 @@ def _opened(
         try:
             run = _openvino(path, precision, threads)
             if not ours:
-                _agree(run, _onnxruntime(path, threads), channels or 1)
+                _agree(run, _onnxruntime(path, precision, threads), channels or 1)
             return Engine("openvino", precision, threads, run)
         except RuntimeError as error:
             if kind == "openvino" or precision == "bf16":
                 reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
                 raise ModelError(f"OpenVINO cannot run {name}: {reason}; use --engine onnxruntime") from None
-    return Engine("onnxruntime", precision, threads, _onnxruntime(path, threads))
+    return Engine("onnxruntime", precision, threads, _onnxruntime(path, precision, threads))
 
 
 def _agree(run: Callable[[Values], Values], oracle: Callable[[Values], Values], channels: int) -> None:
@@ -133,14 +136,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _onnxruntime(path: str, threads: int) -> Callable[[Values], Values]:
+def _onnxruntime(path: str, precision: str, threads: int) -> Callable[[Values], Values]:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        model = seven_bits(path).SerializeToString() if precision == "int8" and not adds_in_32_bits() else path
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelError(f"ONNX Runtime cannot run {path}: {str(error).splitlines()[0]}; get the model again") from None
     name = session.get_inputs()[0].name
@@ -156,7 +160,8 @@ def _openvino(path: str, precision: str, threads: int) -> Callable[[Values], Val
 
     core = ov.Core()
     # it does not know functions, so they are written out
-    graph = core.read_model(onnx.inliner.inline_local_functions(onnx.load(path)).SerializeToString())
+    model = seven_bits(path) if precision == "int8" and not adds_in_32_bits() else onnx.load(path)
+    graph = core.read_model(onnx.inliner.inline_local_functions(model).SerializeToString())
     settings: dict[str, Any] = {
         # never left to it: it would pick bf16 by itself where the processor has it
         "INFERENCE_PRECISION_HINT": _rest(core) if precision == "int8" else precision,
@@ -176,6 +181,36 @@ def _openvino(path: str, precision: str, threads: int) -> Callable[[Values], Val
         return np.array(ready(x)[0], dtype=np.float32)
 
     return run
+
+
+def adds_in_32_bits() -> bool:
+    """Whether this processor adds products of 8-bit numbers in 32 bits.
+
+    x86 without VNNI adds pairs of them in 16 bits first, where two large ones overflow. What is not known is taken for
+    such a processor.
+    """
+    from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]
+
+    return any(features.get(name, False) for name in ("AVX512_CLX", "AVX512_ICL", "AVX512_SPR", "ASIMDDP", "NEON"))
+
+
+def seven_bits(path: str) -> onnx.ModelProto:
+    """An int8 model with weights of half the size and twice the scale: 2 * 255 * 64 is less than 2^15.
+
+    Biases are counted in the product of both scales, so they are halved, too.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    arrays = {tensor.name: tensor for tensor in model.graph.initializer}
+    pairs = {tuple(node.input[:2]) for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    for weights, scales in pairs:
+        if weights in arrays:
+            whole, scale = (numpy_helper.to_array(arrays[name]) for name in (weights, scales))
+            arrays[weights].CopyFrom(numpy_helper.from_array(np.rint(whole / 2).astype(whole.dtype), weights))
+            arrays[scales].CopyFrom(numpy_helper.from_array(2 * scale, scales))
+    return model
 
 
 def _rest(core: Any) -> str:

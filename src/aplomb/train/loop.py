@@ -35,7 +35,7 @@ from aplomb.train.pool import Mapper, side_by_side
 from aplomb.train.progress import Progress, Record
 from aplomb.train.recipe import Recipe, read_recipe
 from aplomb.train.segmenting import Segmenting
-from aplomb.train.start import build_network, describe, freeze_result
+from aplomb.train.start import build_network, describe, freeze_result, precision_here
 from aplomb.train.task import Judged, Task
 
 __all__ = ["Result", "train"]
@@ -151,8 +151,9 @@ def train(
     if not path.absolute().parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    precision: Any = {"f32": "32-true", "bf16": "bf16-mixed"}[recipe.run.precision]
-    fabric = lightning_fabric.Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    precision = precision_here(recipe.run.precision, accelerator)
+    plugin: Any = {"f32": "32-true", "bf16": "bf16-mixed"}[precision]
+    fabric = lightning_fabric.Fabric(accelerator=accelerator, devices=devices, precision=plugin)
     if devices != 1:
         fabric.launch()
     if fabric.device.type == "cuda":
@@ -161,7 +162,7 @@ def train(
     with clear_lines(recipe, folder), stop_signals() as stop:
         task = TASKS[recipe.task](recipe, data)
         operator, notes = build_network(recipe, task, network)
-        notes = (*notes, *task.notes, describe(recipe, operator, fabric, threads))
+        notes = (*notes, *task.notes, describe(recipe, operator, fabric, precision, threads))
         # Chunks side by side cannot share the statistics of a batch, nor dropout's generator.
         workers = 1 if fabric.device.type != "cpu" or remembers(operator) else threads
         with side_by_side(workers, threads) as pool:
