@@ -1,6 +1,6 @@
 """Dictionaries of atoms that are learned from pictures, for `aplomb.classical.sparse_coding` (extra `learn`).
 
-`learn_atoms` learns from patches (scikit-learn's online dictionary learning); `refine_atoms` goes on with whole pieces of
+`learn_atoms` learns from patches (scikit-learn's online dictionary learning); `refine_atoms` goes on with pieces of
 pictures and the convolutional model, in which no atom has to be there in several shifts. To see them, as pictures:
 
     first_filters(dictionary(atoms).adjoint(), name="atoms").save("atoms.png")

@@ -3,7 +3,7 @@
     c_0 = shrink(A y),    c_{k+1} = shrink(c_k + A (y - B c_k)),    x = C c_K
 
 With A = t D*, B = C = D and thresholds t lambda these are the steps of ISTA in the dictionary D (`unrolled_ista`).
-Learned, as many steps come closer than ISTA's, since A need not be the adjoint of B; all steps share one set of weights,
+Learned, as many steps come closer than ISTA's, since A need not be the adjoint of B; all steps share their weights,
 as in the paper. `thresholding_network` is one step in each of several layers: an ordinary network.
 
 References: Gregor and LeCun, "Learning fast approximations of sparse coding", ICML 2010; Sreter and Giryes, "Learned
