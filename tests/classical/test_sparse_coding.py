@@ -79,7 +79,7 @@ def test_pursuits_find_the_minimum(pursuit, non_negative):
     ).fit(A, y.ravel())
     least = np.square(A @ lasso.coef_ - y.ravel()).sum() / 2 + weight * np.abs(lasso.coef_).sum()
     found = pursuit(D, y, weight, steps=250, non_negative=non_negative)
-    assert found.objective[-1] == pytest.approx(least, rel=1e-5)
+    assert found.objective[-1] == pytest.approx(least, rel=1e-4)
     assert not non_negative or found.value.min() >= 0
     assert 0 < found.density < 0.8
 
@@ -226,7 +226,7 @@ def test_noise_is_removed(camera):
 
 
 def test_reweighting_keeps_edges():
-    """On blocks, cosines are orthonormal: l1 takes lambda from each coefficient, the second round 2 l^2 / (c - l + l)."""
+    """On blocks, cosines are orthonormal: l1 takes lambda from a coefficient c, the second round 2 lambda^2 / c."""
     atoms, c, weight = cosine_atoms(8), 3.0, 0.3
     y = 0.5 + c * np.tile(atoms[20], (2, 2))[None]
     for rounds, lost in ((1, weight), (2, 2 * weight**2 / c)):

@@ -111,8 +111,8 @@ def unrolled_ista(
     t = 1 / _norm(dictionary) ** 2 if step is None else float(step)
     if not (math.isfinite(t) and t > 0):
         raise BadInput(f"ISTA with step {t}; give a finite number above 0")
-    thresholds = np.broadcast_to(np.asarray(t * np.asarray(weight), np.float32), dictionary.channels[:1])
     kind = dictionary.weight.dtype
+    thresholds = np.broadcast_to((t * np.asarray(weight)).astype(kind), dictionary.channels[:1])
     analysis = replace(dictionary, weight=(t * dictionary.weight).astype(kind), transposed=False)
     shrink: Operator = relu
     if non_negative:
@@ -138,7 +138,7 @@ def thresholding_network(dictionaries: Sequence[Operator], weights: Sequence[flo
     for dictionary, weight in zip(dictionaries, weights, strict=True):
         if not _is_dictionary(dictionary):
             raise BadInput(f"{dictionary!r} is no dictionary; give the adjoint of a convolution")
-        bias = -np.broadcast_to(np.asarray(weight, dictionary.weight.dtype), dictionary.channels[:1])
+        bias = -np.broadcast_to(np.asarray(weight), dictionary.channels[:1])
         layers += [replace(dictionary, bias=bias, transposed=False), relu]
     return chain(*layers)
 
