@@ -13,6 +13,7 @@ from aplomb.nets.googlenet import googlenet, main_branch
 from aplomb.nets.hopfield import hopfield
 from aplomb.nets.lean import lean
 from aplomb.nets.lean_unet import lean_unet
+from aplomb.nets.learned_ista import learned_ista, thresholding_network, unrolled_ista
 from aplomb.nets.lenet import lenet
 from aplomb.nets.mlp import mlp, perceptron
 from aplomb.nets.names import from_state_dict
@@ -58,6 +59,7 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "lean-grey": lean,
     "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
     "lean-unet": lean_unet,
+    "learned-ista": learned_ista,
     "stable-grey": gradient_steps,
     "stable-colour": partial(gradient_steps, channels=3, width=64, scales=(4, 2) * 5),
     "averaged": averaged,
@@ -79,6 +81,7 @@ __all__ = [
     "hopfield",
     "lean",
     "lean_unet",
+    "learned_ista",
     "lenet",
     "main_branch",
     "mlp",
@@ -90,9 +93,11 @@ __all__ = [
     "residual",
     "resnet",
     "resnet_cifar",
+    "thresholding_network",
     "unet",
     "unet_denoiser",
     "unet_valid",
+    "unrolled_ista",
     "vgg",
     "wide_resnet",
 ]
