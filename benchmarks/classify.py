@@ -51,6 +51,7 @@ def main() -> None:
     chosen = options(
         model={"type": Path, "action": "append", "default": [], "metavar": "FILE", "help": "a frozen network"},
         train={"type": int, "default": 10_000, "help": "pictures that the classical methods learn from"},
+        test={"type": int, "default": HELD_OUT, "help": "of the test, so many pictures"},
         evolve={"type": int, "default": 2_000, "help": "pictures that features are evolved on"},
         generations={"type": int, "default": 30, "help": "of the evolution"},
         networks={"action": "store_true", "help": "networks alone, without the classical methods and evolution"},
@@ -62,7 +63,7 @@ def main() -> None:
         sys.exit(0)
     with np.load(data / "mnist" / "mnist-train.npz") as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
-    train, few, held_out = (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, HELD_OUT)
+    train, few, held_out = (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, min(chosen.test, HELD_OUT))
     x, y = images[:train] / 255.0, labels[:train]
     new, truth = images[-HELD_OUT:][:held_out] / 255.0, labels[-HELD_OUT:][:held_out]
 
