@@ -63,7 +63,9 @@ def main() -> None:
         sys.exit(0)
     with np.load(data / "mnist" / "mnist-train.npz") as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
-    train, few, held_out = (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, min(chosen.test, HELD_OUT))
+    train, few, held_out = (
+        (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, min(chosen.test, HELD_OUT))
+    )
     x, y = images[:train] / 255.0, labels[:train]
     new, truth = images[-HELD_OUT:][:held_out] / 255.0, labels[-HELD_OUT:][:held_out]
 
