@@ -56,14 +56,15 @@ def measure(
     sides, _ = find_annotated(recipe, data)
     test = sides["test"] or _beside(sides["train"][0])
     few = np.random.default_rng(recipe.run.seed).permutation(len(sides["train"]))[: 2 if quick else learn]
-    known = pictures([sides["train"][i] for i in sorted(few)], recipe)
+    known = pictures([sides["train"][i] for i in sorted(few)] if classical else [], recipe)
     asked = pictures(test[: 2 if quick else None], recipe)
     classes = tuple(recipe.labels.classes) if recipe.labels.target == "regions" else None
     loaded = [each if isinstance(each, Model) else load(each) for each in models]
     methods = [*(SYSTEMS[system] if classical else ()), *loaded, *map(Turned, loaded)]
     return compare_segmentation(
         asked.images, asked.labels, methods, target=recipe.labels.target, classes=classes,
-        train=(list(known.images.values()), known.labels), membranes=system == "segment-membranes",
+        train=(list(known.images.values()), known.labels) if classical else None,
+        membranes=system == "segment-membranes",
     )  # fmt: skip
 
 
