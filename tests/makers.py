@@ -17,6 +17,7 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.degrade.blur import Blur, InverseGram, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.radon import fan_beam, radon
 from aplomb.degrade.sample import mask, mosaic
 from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.graph import Graph, Node
@@ -311,6 +312,18 @@ FOURIER = [
     )
 ]
 
+RADON = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("radon", radon(5, [0, 20, 90, 133.5]), (2, 2, 5, 5)),
+            ("radon of a whole square", radon(4, [10, 200], circle=False), (2, 1, 4, 4)),
+            ("fan beam", fan_beam(5, [0, 77, 300], 9.5, 4), (2, 2, 5, 5)),
+            ("fan beam on few detectors", fan_beam(4, [30, 400], 5, detectors=2, spacing=1.7), (2, 1, 4, 4)),
+        )
+    )
+]
+
 ONE_CONV = "it is a convolution"
 SENSING = [
     Maker("gaussian", gaussian(3, 0.4), (2, 2, 6, 9), rewritten=ONE_CONV),
@@ -451,6 +464,7 @@ GROUPS = {
     "pad": PADS,
     "pool": POOLS,
     "radial": RADIAL,
+    "radon": RADON,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
     "sensing": SENSING,
