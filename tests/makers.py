@@ -18,8 +18,9 @@ from aplomb.arrays import Array, Shape
 from aplomb.degrade.blur import Blur, InverseGram, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
 from aplomb.degrade.radon import fan_beam, radon
-from aplomb.degrade.sample import mask, mosaic
 from aplomb.degrade.sensing import gaussian, hadamard
+from aplomb.degrade.interference import interference
+from aplomb.degrade.sample import Bicubic, bicubic, mask, mosaic
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
     append_constant,
@@ -360,7 +361,19 @@ SAMPLES = [
     Maker("mask of each channel", mask(_holes), (2, 2, 5, 4)),
     Maker("weights", mask(_draw(size=(5, 4)) ** 2), (2, 2, 5, 4), rewritten="in single precision"),
     *(Maker(f"mosaic {pattern}", mosaic(pattern), (2, 3, 4, 6)) for pattern in ("RGGB", "GBRG")),
+    *(Maker(f"bicubic by {m}", bicubic(m), (2, 2, 2 * m, 3 * m), frozen=NO_FORM) for m in (1, 2, 3, 4)),
+    *(
+        Maker(f"bicubic by {m} without antialiasing", bicubic(m, False), (2, 2, 2 * m, 3 * m), frozen=NO_FORM)
+        for m in (2, 3)
+    ),
 ]
+INTERFERENCE = [
+    Maker("interference", interference((0.1, -0.3), 0.2, 0.5), (2, 2, 5, 4), frozen=NO_FORM),
+    Maker(
+        "blur behind interference",
+        chain(interference((0.25, 0.0), 0.2), blur(_psf, "circular")), (2, 1, 5, 6), frozen=NO_FORM,
+    ),
+]  # fmt: skip
 
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
@@ -447,7 +460,7 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups, InverseGram} else "",
+                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups, InverseGram, Bicubic} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
@@ -459,6 +472,7 @@ GROUPS = {
     "conv": CONVOLUTIONS,
     "dense": DENSE,
     "fourier": FOURIER,
+    "interference": INTERFERENCE,
     "linear": LINEAR,
     "norm": NORMS,
     "pad": PADS,

@@ -10,7 +10,7 @@ import numpy as np
 from aplomb.classical.recovery.base import Floats, Recovery
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
-from aplomb.degrade.sample import Mosaic
+from aplomb.degrade.sample import Bicubic, Mosaic
 from aplomb.layers.resample import Downsample
 
 __all__ = ["BicubicUpsampling", "BilinearDemosaicking", "MalvarDemosaicking", "keys"]
@@ -56,13 +56,13 @@ class BicubicUpsampling(Recovery):
 
     def _fits(self, forward: ForwardModel) -> str:
         kinds = [type(leaf) for leaf in forward.operator.leaves()]
-        if kinds[-1] in (Downsample,) and set(kinds[:-1]) <= {Blur}:
+        if kinds[-1] in (Downsample, Bicubic) and set(kinds[:-1]) <= {Blur}:
             return ""
         return "it needs a forward model that ends in downsample or bicubic, with nothing but blur before"
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
         leaf = list(forward.operator.leaves())[-1]
-        assert isinstance(leaf, Downsample)
+        assert isinstance(leaf, (Downsample, Bicubic))
         offset = 0.0 if isinstance(leaf, Downsample) else (leaf.factor - 1) / 2
         rows, columns = (keys(n, leaf.factor, offset) for n in y.shape[2:])
         return np.asarray(rows @ y @ columns.T)

@@ -20,9 +20,9 @@ Places = tuple[tuple[float, float], ...]
 
 def only_interference(forward: ForwardModel) -> str:
     """Why this forward model is no interference; empty if it is and nothing else."""
-    if isinstance(forward.operator, Interference):
+    if all(isinstance(leaf, Interference) for leaf in forward.operator.leaves()):
         return ""
-    return "it needs a forward model of one interference and nothing else"
+    return "it needs a forward model of interference and nothing else"
 
 
 def spikes(plane: Floats, count: int = 8, least: float = 8.0) -> Places:
@@ -72,9 +72,8 @@ class _Rejection(Recovery):
         return only_interference(forward)
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
-        leaf = forward.operator
-        assert isinstance(leaf, Interference)
-        return each_plane(lambda plane: self.clean(plane, (leaf.frequency,)), y)
+        waves = tuple(leaf.frequency for leaf in forward.operator.leaves() if isinstance(leaf, Interference))
+        return each_plane(lambda plane: self.clean(plane, waves), y)
 
     def clean(self, plane: npt.ArrayLike, frequencies: Places | None = None) -> Floats:
         """A plane (H, W) without what stands at `frequencies`; None: where `spikes` finds it."""
