@@ -17,10 +17,10 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.degrade.blur import Blur, InverseGram, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
-from aplomb.degrade.radon import fan_beam, radon
-from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.degrade.interference import interference
+from aplomb.degrade.radon import fan_beam, radon
 from aplomb.degrade.sample import Bicubic, bicubic, mask, mosaic
+from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
     append_constant,
