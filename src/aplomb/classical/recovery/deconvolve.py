@@ -81,7 +81,7 @@ def edge_taper(plane: Floats, circular: Blur) -> Floats:
     with c, d the autocorrelations of the kernel's projections on rows and columns, periodic and 1 at the ends, as
     MATLAB's ``edgetaper`` does.
     """
-    blurred = circular(plane[None, None])[0, 0]
+    blurred = np.asarray(circular(plane[None, None])[0, 0])
     rows, columns = (1 - _autocorrelation(circular.psf.sum(axis=1 - axis), n) for axis, n in enumerate(plane.shape))
     near = np.outer(rows, columns)
     return np.asarray(near * plane + (1 - near) * blurred)
@@ -91,7 +91,7 @@ def _autocorrelation(profile: Floats, n: int) -> Floats:
     """Of a profile, periodic in n - 1 steps such that both ends hold the lag 0, with maximum 1."""
     power = np.abs(np.fft.rfft(profile, n - 1)) ** 2
     found = np.fft.irfft(power, n - 1)
-    return np.append(found, found[0]) / found[0]
+    return np.asarray(np.append(found, found[0]) / found[0])
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,8 @@ class RichardsonLucy(Recovery):
     References
     ----------
     W. H. Richardson, "Bayesian-based iterative method of image restoration", J. Optical Society of America 62 (1),
-    1972. L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astronomical J. 79, 1974.
+    1972. L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astronomical J. 79,
+    1974.
     """
 
     iterations: int | None = None

@@ -54,9 +54,9 @@ class FilteredBackProjection(Recovery):
     Parameters
     ----------
     window
-        W, which damps high frequencies and the noise with them: ramp (none), shepp-logan, cosine, hamming, hann. None: by
-        the noise that the ramp would leave in the picture, about ``pi sigma / sqrt(12 K)``: the ramp below 0.02, cosine
-        below 0.08, else hann.
+        W, which damps high frequencies and the noise with them: ramp (none), shepp-logan, cosine, hamming, hann. None:
+        by the noise that the ramp would leave in the picture, about ``pi sigma / sqrt(12 K)``: the ramp below 0.02,
+        cosine below 0.08, else hann.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def parallel(y: Floats, beams: FanBeam) -> tuple[Floats, Radon]:
 
 @dataclass(frozen=True)
 class SART(Recovery):
-    """Simultaneous algebraic reconstruction: one projection after the other is fitted, corrections spread along its rays.
+    """Simultaneous algebraic reconstruction: one projection after the other is fitted.
 
     .. math:: x \\leftarrow x + r\\, \\frac{1}{D_k^T 1} D_k^T \\frac{y_k - D_k x}{D_k 1}
 
