@@ -40,12 +40,14 @@ class _FourierFilter(Recovery):
     and there led over smoothly from one end to the other.
     """
 
+    _guess: ClassVar[float] = 0.003
+
     def _fits(self, forward: ForwardModel) -> str:
         return only_blur(forward)
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
         exact = isinstance(forward.operator, Blur) and forward.operator.border == "circular"
-        level = sigma if exact else max(sigma, 0.003)  # what lies beyond the ends is guessed, at that cost
+        level = sigma if exact else float(np.hypot(sigma, self._guess))
         return through_fourier(y, forward.operator, lambda plane, circular: self._filter(plane, circular, level))
 
     def _filter(self, plane: Floats, circular: Blur, sigma: float) -> Floats:
@@ -147,6 +149,7 @@ class Wiener(_FourierFilter):
 
     exponent: float = 2.5
     name: ClassVar[str] = "wiener-deconvolution"
+    _guess: ClassVar[float] = 0.01
 
     def __post_init__(self) -> None:
         check_number(self.name, "an exponent", self.exponent)
