@@ -238,7 +238,7 @@ class RichardsonLucy(Recovery):
     Parameters
     ----------
     iterations
-        None: ``0.4 / sigma``, from 5 to 300.
+        None: ``0.9 / sigma`` times the mean of y, from 5 to 300.
 
     References
     ----------
@@ -254,6 +254,8 @@ class RichardsonLucy(Recovery):
         check_count(self.name, "iterations", self.iterations)
 
     def _fits(self, forward: ForwardModel) -> str:
+        if forward.find(Blur) is None and forward.find(Projection) is None:
+            return "it needs a forward model with blur or projections"
         strange = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, _NON_NEGATIVE)]
         return (
             f"it needs a forward model without negative weights, as blur, masks and projections; found {strange[0]!r}"
@@ -263,8 +265,8 @@ class RichardsonLucy(Recovery):
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
         forth, back = forward.operator, forward.operator.adjoint()
-        count = self.iterations or round(min(max(0.4 / max(sigma, 1e-9), 5), 300))
         y = np.maximum(y, 0)
+        count = self.iterations or round(min(max(0.9 * float(y.mean()) / max(sigma, 1e-9), 5), 300))
         weight = back(np.ones_like(y))
         seen = weight > 1e-9
         x: Any = np.full(weight.shape, max(float(y.sum() / weight.sum()), 1e-12))
