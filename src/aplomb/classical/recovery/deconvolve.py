@@ -37,8 +37,9 @@ class _FourierFilter(Recovery):
     """Deconvolution as a product with one transfer function, pictures being taken as periodic.
 
     Where the border of the blur is not circular, the measurement is mirrored beyond its ends by the size of the kernel,
-    and there led over smoothly from one end to the other. That is a guess, which counts as noise of its own: where zeros
-    or nothing lie beyond the ends and the kernel is large, total variation and wavelets know the border and are better.
+    and there led over smoothly from one end to the other. That is a guess, which counts as noise of its own: where
+    zeros or nothing lie beyond the ends and the kernel is large, total variation and wavelets, which know the border,
+    are better.
     """
 
     _guess: ClassVar[float] = 0.003
@@ -150,7 +151,7 @@ class Wiener(_FourierFilter):
 
     exponent: float = 2.5
     name: ClassVar[str] = "wiener-deconvolution"
-    _guess: ClassVar[float] = 0.01
+    _guess: ClassVar[float] = 0.005
 
     def __post_init__(self) -> None:
         check_number(self.name, "an exponent", self.exponent)
