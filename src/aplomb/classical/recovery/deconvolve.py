@@ -256,7 +256,7 @@ class RichardsonLucy(Recovery):
         check_count(self.name, "iterations", self.iterations)
 
     def _fits(self, forward: ForwardModel) -> str:
-        if forward.find(Blur) is None and forward.find(Projection) is None:
+        if not any(isinstance(leaf, (Blur, Projection)) for leaf in forward.operator.leaves()):
             return "it needs a forward model with blur or projections"
         strange = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, _NON_NEGATIVE)]
         return (
