@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.solve import ConjugateGradients
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
     append_constant,
@@ -208,6 +209,16 @@ LINEAR = [
     )
 ]
 
+# to the last digit, so that the laws of linear operators hold to theirs
+SOLVES = [
+    Maker(f"solve with {name}", ConjugateGradients(operator, r, 1e-15, 40), shape, frozen=NO_FORM)
+    for name, operator, r, shape in (
+        ("bilinear", upsample_bilinear(2), 0.5, (2, 2, 3, 4)),
+        ("multiply and down-sampling", chain(Multiply(_draw(size=(1, 1, 4, 6))), downsample(2)), 0.3, (2, 1, 4, 6)),
+        ("sum of groups of a vector", SumGroups(3), 0.2, (3, 6)),
+    )
+]
+
 PLAIN = "a wish of the one who trains is not frozen"
 WRITTEN_OUT = "its parts are written out wherever they occur"
 STABLE = [
@@ -388,6 +399,7 @@ GROUPS = {
     "radial": RADIAL,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
+    "solve": SOLVES,
     "stable": STABLE,
     "operator": COMPOSITES,
 }
