@@ -2,6 +2,8 @@
 
 Weights, biases and statistics are random and none is zero, so that nothing holds by chance. Where a fact is
 known to be conservative, or an answer to be refused, the maker says so, and the law checks that it really is.
+
+Long because every operator has its line here.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
 from aplomb.degrade.solve import ConjugateGradients
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
@@ -297,6 +300,25 @@ RESAMPLINGS = [
     made(upsample_repeat(1), 2, 2, 3, 4),
 ]
 
+_maps = _draw(size=(3, 4, 6)) + 1j * _draw(size=(3, 4, 6))
+_mask = kspace_mask("random", (4, 6), 0.5, seed=1)
+FOURIER = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("fourier", fourier(), (2, 4, 4, 6)),
+            ("fourier of odd sizes", fourier(), (2, 2, 5, 3)),
+            ("as complex", as_complex(), (2, 2, 4, 3)),
+            ("coils", coils(_maps), (2, 2, 4, 6)),
+            ("normalised coils", coils(_maps / np.sqrt((abs(_maps) ** 2).sum(0))), (2, 2, 4, 6)),
+            ("mri", mri(_mask), (2, 2, 4, 6)),
+            ("mri of odd sizes", mri(kspace_mask("random", (5, 3), 0.5)), (2, 1, 5, 3)),
+            ("mri of complex pictures", mri(_mask, real=False), (2, 4, 4, 6)),
+            ("mri with coils", mri(_mask, _maps), (2, 1, 4, 6)),
+        )
+    )
+]
+
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
 deeper = chain(conv(3, 3), relu, max_pool(2), conv(3, 3), relu, upsample_bilinear(2), conv(3, 3))
@@ -382,7 +404,7 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if kinds & {Fold, Bilinear, SumGroups} else "",
+                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
@@ -392,6 +414,7 @@ GROUPS = {
     "channels": CHANNELS,
     "conv": CONVOLUTIONS,
     "dense": DENSE,
+    "fourier": FOURIER,
     "linear": LINEAR,
     "norm": NORMS,
     "pad": PADS,
