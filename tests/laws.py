@@ -29,7 +29,6 @@ from aplomb.errors import BadInput, ModelError, ShapeError
 from aplomb.facts.derivative import derivative
 from aplomb.facts.lipschitz import tight
 from aplomb.layers import flatten, fold_batch_norm
-from aplomb.layers.pad import Pad
 from aplomb.layers.pool import AveragePool
 from aplomb.layers.resample import Bilinear
 from aplomb.operator import Linearity, Operator, chain, identity
@@ -564,7 +563,7 @@ def openvino_agrees(maker: Maker) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "operator.onnx"
         freeze(maker.operator, path, shape=maker.shape)
-        if any(isinstance(leaf, Pad) and leaf.border == "circular" for leaf in maker.operator.leaves()):
+        if any(getattr(leaf, "border", "") == "circular" for leaf in maker.operator.leaves()):
             with pytest.raises(ModelError, match="OpenVINO cannot run"):
                 open_engine(load(path), "openvino", threads=1)
             pytest.skip("OpenVINO has no circular Pad")

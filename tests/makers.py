@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.blur import Blur, InverseGram, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.sample import mask, mosaic
 from aplomb.degrade.solve import ConjugateGradients
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
@@ -319,6 +321,34 @@ FOURIER = [
     )
 ]
 
+_psf = np.random.default_rng(4).uniform(0.1, 1.0, (3, 4))
+_psf /= _psf.sum()
+AS_CONV = "a blur is read back as the convolution that it is"
+BLURS = [
+    Maker("circular blur", blur(_psf, "circular"), (2, 2, 7, 6), rewritten=AS_CONV),
+    Maker("circular blur as large as the picture", blur(_psf, "circular"), (2, 1, 3, 4), rewritten=AS_CONV),
+    Maker("circular blur with negative values", Blur(_psf - 0.1), (2, 1, 5, 6), rewritten=AS_CONV),
+    Maker("valid blur", blur(_psf, "valid"), (2, 2, 7, 6), rewritten=AS_CONV),
+    *(
+        Maker(f"{border} blur", blur(_psf, border), (2, 2, 7, 6), rewritten=AS_CONV, beyond=beyond)
+        for border, beyond in (("zero", ""), ("reflect", MIRROR), ("replicate", ""))
+    ),
+    Maker("blur, every third pixel", chain(blur(_psf, "circular"), downsample(3)), (2, 2, 9, 6), rewritten=AS_CONV),
+    Maker("resolvent of a blur", blur(_psf, "circular").resolvent(0.3), (2, 2, 7, 6), frozen=NO_FORM),
+    Maker(
+        "resolvent of a blur, every second pixel",
+        chain(blur(_psf, "circular"), downsample(2)).resolvent(0.1), (2, 1, 6, 8), frozen=NO_FORM,
+    ),
+]  # fmt: skip
+
+_holes = np.random.default_rng(5).random((2, 5, 4)) < 0.5
+SAMPLES = [
+    Maker("mask", mask(_holes[0]), (2, 3, 5, 4)),
+    Maker("mask of each channel", mask(_holes), (2, 2, 5, 4)),
+    Maker("weights", mask(_draw(size=(5, 4)) ** 2), (2, 2, 5, 4), rewritten="in single precision"),
+    *(Maker(f"mosaic {pattern}", mosaic(pattern), (2, 3, 4, 6)) for pattern in ("RGGB", "GBRG")),
+]
+
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
 deeper = chain(conv(3, 3), relu, max_pool(2), conv(3, 3), relu, upsample_bilinear(2), conv(3, 3))
@@ -404,13 +434,14 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups} else "",
+                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups, InverseGram} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
 
 GROUPS = {
     "activation": ACTIVATIONS,
+    "blur": BLURS,
     "channels": CHANNELS,
     "conv": CONVOLUTIONS,
     "dense": DENSE,
@@ -423,6 +454,7 @@ GROUPS = {
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
     "solve": SOLVES,
+    "sample": SAMPLES,
     "stable": STABLE,
     "operator": COMPOSITES,
 }
