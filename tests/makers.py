@@ -17,7 +17,9 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.degrade.blur import Blur, InverseGram, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.radon import fan_beam, radon
 from aplomb.degrade.sample import mask, mosaic
+from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.degrade.solve import ConjugateGradients
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
@@ -349,6 +351,28 @@ SAMPLES = [
     *(Maker(f"mosaic {pattern}", mosaic(pattern), (2, 3, 4, 6)) for pattern in ("RGGB", "GBRG")),
 ]
 
+RADON = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("radon", radon(5, [0, 20, 90, 133.5]), (2, 2, 5, 5)),
+            ("radon of a whole square", radon(4, [10, 200], circle=False), (2, 1, 4, 4)),
+            ("fan beam", fan_beam(5, [0, 77, 300], 9.5, 4), (2, 2, 5, 5)),
+            ("fan beam on few detectors", fan_beam(4, [30, 400], 5, detectors=2, spacing=1.7), (2, 1, 4, 4)),
+        )
+    )
+]
+
+ONE_CONV = "it is a convolution"
+SENSING = [
+    Maker("gaussian", gaussian(3, 0.4), (2, 2, 6, 9), rewritten=ONE_CONV),
+    Maker("gaussian, orthonormal", gaussian(2, 0.5, orthonormal=True), (2, 3, 6, 4), rewritten=ONE_CONV),
+    Maker("gaussian, all", gaussian(2, 1.0, orthonormal=True), (2, 1, 4, 6), rewritten=ONE_CONV),
+    Maker("hadamard", hadamard((4, 8), 0.4), (2, 2, 4, 8), frozen=NO_FORM),
+    Maker("hadamard without signs", hadamard((8, 4), 0.3, signs=False, low=0.5), (2, 1, 8, 4), frozen=NO_FORM),
+    Maker("hadamard, all", hadamard((2, 4), 1.0), (2, 2, 2, 4), frozen=NO_FORM),
+]
+
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
 deeper = chain(conv(3, 3), relu, max_pool(2), conv(3, 3), relu, upsample_bilinear(2), conv(3, 3))
@@ -451,10 +475,12 @@ GROUPS = {
     "pad": PADS,
     "pool": POOLS,
     "radial": RADIAL,
+    "radon": RADON,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
     "solve": SOLVES,
     "sample": SAMPLES,
+    "sensing": SENSING,
     "stable": STABLE,
     "operator": COMPOSITES,
 }
