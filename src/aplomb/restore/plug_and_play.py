@@ -23,7 +23,7 @@ from aplomb.errors import BadInput, ShapeError
 from aplomb.layers import crop
 from aplomb.layers.pad import NO_PADS
 from aplomb.operator import Linearity, Operator, chain
-from aplomb.restore.convergence import Terms, terms
+from aplomb.restore.convergence import Terms, strongest, terms
 from aplomb.restore.unrolled import data_step
 
 __all__ = ["METHODS", "Denoiser", "Method", "Solution", "levels", "plug_and_play"]
@@ -36,6 +36,9 @@ FIRST = 49 / 255
 """Noise level at which the schedule begins, as DPIR has it."""
 LAST = 0.255 / 255
 """No measurement is taken to be better than this: without noise the data step would leave nothing to the denoiser."""
+
+LOWEST = 1 / 255
+"""A fixed level is not lower than this, where denoisers do nothing."""
 
 Denoiser = Callable[[Any, float], Any]
 """``denoiser(x, level)``: pictures (N, C, H, W) in 0..1 with a noise of standard deviation `level`, denoised."""
@@ -140,9 +143,11 @@ def plug_and_play(
     if method not in METHODS:
         raise BadInput(f"plug-and-play by {method!r} asked for; known are {', '.join(METHODS)}")
     _check(forward, sigma, strength)
-    told = _told(schedule, sigma, iterations)
     x = _start(y, forward, start)
     height, width = x.shape[2:]
+    norm = strongest(forward.linear_part(), x.shape)
+    noise = max(sigma / norm, LAST)
+    told = _told(schedule, noise, iterations, method, strength)
     agreed = Terms(1.0)
     if method == "proximal-gradient":
         agreed = terms(forward, denoiser, told, x.shape, turns)
@@ -150,7 +155,7 @@ def plug_and_play(
             # what the measurement does not see: zeros around it would be seen, and mirrored borders amplify
             forward = chain(crop(agreed.pads), forward)
             x = np.pad(x, ((0, 0), (0, 0), *agreed.pads), mode="symmetric")
-    run = _Run(y, forward, denoiser, max(sigma, LAST), strength, turns, agreed)
+    run = _Run(y, forward, denoiser, noise * norm, strength, turns, agreed)
     residuals = []
     iterates = {"hqs": _hqs, "admm": _admm, "proximal-gradient": _proximal_gradient}[method](run, told, x)
     for k, after in enumerate(iterates, 1):
@@ -232,11 +237,16 @@ def _check(forward: Operator, sigma: float, strength: float) -> None:
         raise BadInput(f"strength is {strength}; give a number above 0 (0.23 is usual)")
 
 
-def _told(schedule: Sequence[float] | None, sigma: float, iterations: int) -> tuple[float, ...]:
+def _told(
+    schedule: Sequence[float] | None, noise: float, iterations: int, method: Method, strength: float
+) -> tuple[float, ...]:
     if schedule is None:
         if iterations < 1:
             raise BadInput(f"plug-and-play in {iterations} iterations asked for; give at least 1")
-        return levels(sigma, iterations)
+        if method == "hqs":
+            return levels(noise, iterations)
+        # a step of 1 / ||D||^2 is a data step of strength sigma^2 / s^2 = ||D||^2
+        return (max(noise * strength**0.5, LOWEST),) * iterations
     told = tuple(float(level) for level in schedule)
     if not told or not all(0 < level < np.inf for level in told):
         raise BadInput(f"the schedule is {list(schedule)}; give a noise level above 0, range 0..1, for each iteration")
