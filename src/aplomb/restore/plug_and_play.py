@@ -24,7 +24,7 @@ from aplomb.layers import crop
 from aplomb.layers.pad import NO_PADS
 from aplomb.operator import Linearity, Operator, chain
 from aplomb.restore.convergence import Terms, strongest, terms
-from aplomb.restore.unrolled import data_step
+from aplomb.restore.unrolled import data_step, start_at
 
 __all__ = ["METHODS", "Denoiser", "Method", "Solution", "levels", "plug_and_play"]
 
@@ -37,6 +37,8 @@ FIRST = 49 / 255
 LAST = 0.255 / 255
 """No measurement is taken to be better than this: without noise the data step would leave nothing to the denoiser."""
 
+SOLVE = 50
+"""Most iterations of conjugate gradients in one data step; the next one goes on from there."""
 LOWEST = 1 / 255
 """A fixed level is not lower than this, where denoisers do nothing."""
 
@@ -83,6 +85,7 @@ def plug_and_play(
     strength: float = 0.23,
     start: Values | None = None,
     turns: bool = False,
+    tolerance: float = 1e-4,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Solution:
     """Recover x from y = D x + noise, with a denoiser as the prior.
@@ -115,6 +118,8 @@ def plug_and_play(
         x_0; D* y unless given.
     turns
         Whether iteration k turns and mirrors the picture for the denoiser, in the k-th of 8 ways, and back.
+    tolerance
+        Of the conjugate gradients in a data step without closed form.
     progress
         Called with the iterations done, the iterations in all and the last residual.
 
@@ -155,7 +160,7 @@ def plug_and_play(
             # what the measurement does not see: zeros around it would be seen, and mirrored borders amplify
             forward = chain(crop(agreed.pads), forward)
             x = np.pad(x, ((0, 0), (0, 0), *agreed.pads), mode="symmetric")
-    run = _Run(y, forward, denoiser, noise * norm, strength, turns, agreed)
+    run = _Run(y, forward, denoiser, noise * norm, strength, turns, tolerance, agreed)
     residuals = []
     iterates = {"hqs": _hqs, "admm": _admm, "proximal-gradient": _proximal_gradient}[method](run, told, x)
     for k, after in enumerate(iterates, 1):
@@ -204,6 +209,7 @@ class _Run:
     sigma: float
     strength: float
     turns: bool
+    tolerance: float
     terms: Terms
 
     def gradient(self, x: Values) -> Values:
@@ -213,7 +219,7 @@ class _Run:
     def fit(self, z: Values, level: float) -> Values:
         """The x that minimises ||D x - y||^2 + r ||x - z||^2."""
         r = self.strength * (self.sigma / level) ** 2
-        return np.asarray(data_step(z, self.y, self.forward, r)).astype(z.dtype, copy=False)
+        return np.asarray(data_step(z, self.y, self.forward, r, self.tolerance, SOLVE)).astype(z.dtype, copy=False)
 
     def denoise(self, x: Values, level: float, k: int) -> Values:
         if not self.turns:
@@ -261,7 +267,7 @@ def _start(y: Values, forward: Operator, start: Values | None) -> Values:
             f"the forward model makes {forward.output_shape(shape)} of pictures of {shape}, y has {y.shape}"
         )
     if start is None:
-        return np.asarray(back(y))
+        return np.asarray(start_at(y, forward))
     if start.shape != shape:
         raise ShapeError(f"the start has the shape {start.shape}, the forward model takes {shape}")
     return np.asarray(start)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,7 @@ from aplomb.model import Model
 from aplomb.operator import Operator
 from aplomb.restore.convergence import strongest
 from aplomb.restore.measured import Measured, measured
-from aplomb.restore.plug_and_play import LAST, METHODS, Method, levels, plug_and_play
+from aplomb.restore.plug_and_play import LAST, METHODS, levels, plug_and_play
 from aplomb.restore.prior import prior
 from aplomb.restore.settings import settings
 from aplomb.restore.start import smoothest
@@ -111,10 +111,10 @@ def recover(
     forward = forward if isinstance(forward, ForwardModel) else ForwardModel(forward)
     given = measured(measurement, forward)
     noise, notes = _noise(given, forward, sigma)
-    chosen = {None: "hqs", "pnp": "hqs"}.get(method, method)
+    chosen = "hqs" if method in (None, "pnp") else method
     if chosen not in METHODS:
-        x = _classical(cast(str, chosen), given, forward, noise)
-        return Recovered(given.as_given(x), cast(str, chosen), "", noise, time.perf_counter() - begin, tuple(notes))
+        x = _classical(chosen, given, forward, noise)
+        return Recovered(given.as_given(x), chosen, "", noise, time.perf_counter() - begin, tuple(notes))
     operator, usual = forward.operator, settings(forward)
     channels = forward.picture_shape(given.y.shape)[1]
     if model is None and chosen == "proximal-gradient":
@@ -127,17 +127,17 @@ def recover(
         operator,
         denoiser,
         sigma=noise,
-        method=cast(Method, chosen),
+        method=chosen,
         iterations=count,
         schedule=levels(max(noise / norm, usual.last, LAST), count) if chosen == "hqs" else None,
         strength=usual.strength if strength is None else strength,
-        start=smoothest(given.y, operator, 1e-3 * norm**2).astype(np.float32),
+        start=smoothest(given.y, operator, 1e-3 * norm**2, iterations=usual.fill).astype(np.float32),
         turns=chosen != "proximal-gradient",
         progress=progress,
     )
     return Recovered(
         image=given.as_given(found.x),
-        method="pnp" if method is None else cast(str, method),
+        method=method or "pnp",
         model=denoiser.name,
         sigma=noise,
         seconds=time.perf_counter() - begin,

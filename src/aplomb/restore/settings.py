@@ -25,16 +25,18 @@ class Settings:
     last: float = 0.0
     """The schedule does not fall below this level, range 0..1, however little noise there is."""
     strength: float = 0.23
+    fill: int = 100
+    """Conjugate gradients for the start."""
 
 
 KINDS: tuple[tuple[type, Settings], ...] = (
-    (Mosaic, Settings(30, 0.6 / 255)),
+    (Mosaic, Settings(40, 0.6 / 255)),
     (Downsample, Settings(24, 1 / 255)),
-    (Mask, Settings(15, 2 / 255)),
-    (Fourier, Settings(15, 1 / 255)),
-    (Blocks, Settings(24, 1 / 255)),
-    (Hadamard, Settings(24, 1 / 255)),
-    (Projection, Settings(12, 1 / 255)),
+    (Mask, Settings(60, 2 / 255)),
+    (Fourier, Settings(30, 1 / 255)),
+    (Blocks, Settings(40, 1 / 255)),
+    (Hadamard, Settings(40, 1 / 255)),
+    (Projection, Settings(12, 1 / 255, fill=20)),
 )
 
 

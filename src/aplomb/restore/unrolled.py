@@ -100,7 +100,7 @@ def data_step(z: Array, y: Array, forward: Operator, r: float, tolerance: float 
 
 
 def start_at(y: Array, forward: Operator, start: str = "adjoint", r: float = 0.01) -> Array:
-    """Where an iteration begins: "measured" y itself, "adjoint" D* y, "data-step" (D* D + r I)^-1 D* y.
+    """Where an iteration begins: "measured" y itself, "adjoint" D* (y - D 0), "data-step" (D* D + r I)^-1 of it.
 
     >>> import numpy as np
     >>> from aplomb.operator import identity
@@ -109,10 +109,10 @@ def start_at(y: Array, forward: Operator, start: str = "adjoint", r: float = 0.0
     """
     if start == "measured":
         return y
-    linear = forward.linear_part()
-    back = linear.adjoint()(y)
+    back = forward.linear_part().adjoint()
+    zero = 0.0 * back(y)
     if start == "adjoint":
-        return back
+        return back(y - forward(zero))
     if start == "data-step":
-        return data_step(0.0 * back, y, forward, r)
+        return data_step(zero, y, forward, r)
     raise BadInput(f"asked to start at {start!r}, known are: {', '.join(STARTS)}")
