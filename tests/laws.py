@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.sample import Bicubic
 from aplomb.errors import BadInput, ModelError, ShapeError
 from aplomb.facts.derivative import derivative
 from aplomb.facts.lipschitz import tight
@@ -385,7 +386,7 @@ def numbers_are_counted(maker: Maker) -> None:
     operator = maker.operator
     assert operator.parameters == sum(w.size for w in operator.weights(state=False).values())
     assert operator.parameters == sum(leaf.parameters for leaf in operator.leaves())
-    if any(isinstance(leaf, AveragePool | Bilinear) for leaf in operator.leaves()):
+    if any(isinstance(leaf, AveragePool | Bilinear | Bicubic) for leaf in operator.leaves()):
         return  # no weights of theirs, though torch multiplies
     torch = pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode

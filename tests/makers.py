@@ -17,8 +17,9 @@ import numpy as np
 from aplomb.arrays import Array, Shape
 from aplomb.degrade.blur import Blur, InverseGram, blur
 from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.interference import interference
 from aplomb.degrade.radon import fan_beam, radon
-from aplomb.degrade.sample import mask, mosaic
+from aplomb.degrade.sample import Bicubic, bicubic, mask, mosaic
 from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.degrade.solve import ConjugateGradients
 from aplomb.graph import Graph, Node
@@ -323,6 +324,28 @@ FOURIER = [
     )
 ]
 
+RADON = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("radon", radon(5, [0, 20, 90, 133.5]), (2, 2, 5, 5)),
+            ("radon of a whole square", radon(4, [10, 200], circle=False), (2, 1, 4, 4)),
+            ("fan beam", fan_beam(5, [0, 77, 300], 9.5, 4), (2, 2, 5, 5)),
+            ("fan beam on few detectors", fan_beam(4, [30, 400], 5, detectors=2, spacing=1.7), (2, 1, 4, 4)),
+        )
+    )
+]
+
+ONE_CONV = "it is a convolution"
+SENSING = [
+    Maker("gaussian", gaussian(3, 0.4), (2, 2, 6, 9), rewritten=ONE_CONV),
+    Maker("gaussian, orthonormal", gaussian(2, 0.5, orthonormal=True), (2, 3, 6, 4), rewritten=ONE_CONV),
+    Maker("gaussian, all", gaussian(2, 1.0, orthonormal=True), (2, 1, 4, 6), rewritten=ONE_CONV),
+    Maker("hadamard", hadamard((4, 8), 0.4), (2, 2, 4, 8), frozen=NO_FORM),
+    Maker("hadamard without signs", hadamard((8, 4), 0.3, signs=False, low=0.5), (2, 1, 8, 4), frozen=NO_FORM),
+    Maker("hadamard, all", hadamard((2, 4), 1.0), (2, 2, 2, 4), frozen=NO_FORM),
+]
+
 _psf = np.random.default_rng(4).uniform(0.1, 1.0, (3, 4))
 _psf /= _psf.sum()
 AS_CONV = "a blur is read back as the convolution that it is"
@@ -349,29 +372,19 @@ SAMPLES = [
     Maker("mask of each channel", mask(_holes), (2, 2, 5, 4)),
     Maker("weights", mask(_draw(size=(5, 4)) ** 2), (2, 2, 5, 4), rewritten="in single precision"),
     *(Maker(f"mosaic {pattern}", mosaic(pattern), (2, 3, 4, 6)) for pattern in ("RGGB", "GBRG")),
-]
-
-RADON = [
+    *(Maker(f"bicubic by {m}", bicubic(m), (2, 2, 2 * m, 3 * m), frozen=NO_FORM) for m in (1, 2, 3, 4)),
     *(
-        Maker(name, operator, shape, frozen=NO_FORM)
-        for name, operator, shape in (
-            ("radon", radon(5, [0, 20, 90, 133.5]), (2, 2, 5, 5)),
-            ("radon of a whole square", radon(4, [10, 200], circle=False), (2, 1, 4, 4)),
-            ("fan beam", fan_beam(5, [0, 77, 300], 9.5, 4), (2, 2, 5, 5)),
-            ("fan beam on few detectors", fan_beam(4, [30, 400], 5, detectors=2, spacing=1.7), (2, 1, 4, 4)),
-        )
-    )
+        Maker(f"bicubic by {m} without antialiasing", bicubic(m, False), (2, 2, 2 * m, 3 * m), frozen=NO_FORM)
+        for m in (2, 3)
+    ),
 ]
-
-ONE_CONV = "it is a convolution"
-SENSING = [
-    Maker("gaussian", gaussian(3, 0.4), (2, 2, 6, 9), rewritten=ONE_CONV),
-    Maker("gaussian, orthonormal", gaussian(2, 0.5, orthonormal=True), (2, 3, 6, 4), rewritten=ONE_CONV),
-    Maker("gaussian, all", gaussian(2, 1.0, orthonormal=True), (2, 1, 4, 6), rewritten=ONE_CONV),
-    Maker("hadamard", hadamard((4, 8), 0.4), (2, 2, 4, 8), frozen=NO_FORM),
-    Maker("hadamard without signs", hadamard((8, 4), 0.3, signs=False, low=0.5), (2, 1, 8, 4), frozen=NO_FORM),
-    Maker("hadamard, all", hadamard((2, 4), 1.0), (2, 2, 2, 4), frozen=NO_FORM),
-]
+INTERFERENCE = [
+    Maker("interference", interference((0.1, -0.3), 0.2, 0.5), (2, 2, 5, 4), frozen=NO_FORM),
+    Maker(
+        "blur behind interference",
+        chain(interference((0.25, 0.0), 0.2), blur(_psf, "circular")), (2, 1, 5, 6), frozen=NO_FORM,
+    ),
+]  # fmt: skip
 
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
@@ -458,7 +471,7 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups, InverseGram} else "",
+                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups, InverseGram, Bicubic} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
@@ -470,6 +483,7 @@ GROUPS = {
     "conv": CONVOLUTIONS,
     "dense": DENSE,
     "fourier": FOURIER,
+    "interference": INTERFERENCE,
     "linear": LINEAR,
     "norm": NORMS,
     "pad": PADS,
@@ -478,9 +492,9 @@ GROUPS = {
     "radon": RADON,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
-    "solve": SOLVES,
-    "sample": SAMPLES,
     "sensing": SENSING,
+    "sample": SAMPLES,
+    "solve": SOLVES,
     "stable": STABLE,
     "operator": COMPOSITES,
 }

@@ -26,7 +26,7 @@ from aplomb.layers.pad import Border, Pad, Pads, pad
 from aplomb.layers.resample import Downsample
 from aplomb.operator import EVERYWHERE, Ask, Bound, GraphWriter, Interval, Operator, chain, identity
 
-__all__ = ["Blur", "BlurBorder", "InverseGram", "blur"]
+__all__ = ["Blur", "BlurBorder", "InverseGram", "as_blur", "blur"]
 
 BlurBorder = Literal["circular", "reflect", "replicate", "zero", "valid"]
 
@@ -205,6 +205,26 @@ def blur(psf: npt.ArrayLike, border: BlurBorder = "reflect") -> Operator:
     if border == "circular" or border == "valid":
         return Blur(checked, border)
     return chain(pad(_around(checked.shape), cast(Border, border)), Blur(checked, "valid"))
+
+
+def as_blur(operator: Operator) -> tuple[Doubles, BlurBorder] | None:
+    """The psf and the border of an operator that is one `blur` and nothing else; None for any other.
+
+    >>> psf, border = as_blur(blur(np.full((3, 3), 1 / 9), "reflect"))
+    >>> psf.shape, border
+    ((3, 3), 'reflect')
+    >>> as_blur(identity) is None
+    True
+    """
+    *before, last = operator.leaves()
+    if not isinstance(last, Blur) or last.transposed:
+        return None
+    if not before:
+        return last.psf, last.border
+    (first, *more) = before
+    if more or not isinstance(first, Pad) or first.pads != _around(last.size) or last.border != "valid":
+        return None
+    return last.psf, first.border
 
 
 def _around(size: tuple[int, ...]) -> Pads:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
+from aplomb.degrade.sample import Bicubic
 from aplomb.errors import BadInput
 from aplomb.io import Picture
 from aplomb.layers.pad import Pad
@@ -168,7 +169,7 @@ def _noise(given: Measured, forward: ForwardModel, sigma: float | None) -> tuple
         return level, [
             f"{forward.noise.name} noise is not the same everywhere; its mean, {255 * level:.3g} of 255, was taken"
         ]
-    if all(isinstance(leaf, (Blur, Pad, Downsample)) for leaf in forward.operator.leaves()):
+    if all(isinstance(leaf, (Blur, Pad, Downsample, Bicubic)) for leaf in forward.operator.leaves()):
         from aplomb.classical.noise_level import estimate_sigma
 
         level = float(np.mean([estimate_sigma(plane) for picture in given.y for plane in picture]))

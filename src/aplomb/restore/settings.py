@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aplomb.degrade.forward import ForwardModel
 from aplomb.degrade.fourier import Fourier
 from aplomb.degrade.radon import Projection
-from aplomb.degrade.sample import Mask, Mosaic
+from aplomb.degrade.sample import Bicubic, Mask, Mosaic
 from aplomb.degrade.sensing import Blocks, Hadamard
 from aplomb.layers.resample import Downsample
 
@@ -32,6 +32,7 @@ class Settings:
 KINDS: tuple[tuple[type, Settings], ...] = (
     (Mosaic, Settings(40, 0.6 / 255)),
     (Downsample, Settings(24, 1 / 255)),
+    (Bicubic, Settings(24, 1 / 255)),
     (Mask, Settings(60, 2 / 255)),
     (Fourier, Settings(30, 1 / 255)),
     (Blocks, Settings(40, 1 / 255)),
