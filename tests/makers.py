@@ -21,6 +21,7 @@ from aplomb.degrade.interference import interference
 from aplomb.degrade.radon import fan_beam, radon
 from aplomb.degrade.sample import bicubic, mask, mosaic
 from aplomb.degrade.sensing import gaussian, hadamard
+from aplomb.degrade.solve import ConjugateGradients
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
     append_constant,
@@ -213,6 +214,16 @@ LINEAR = [
             ("sum of groups", SumGroups(2), (2, 4, 3, 3)),
             ("sum of groups of a vector", SumGroups(3), (2, 6)),
         )
+    )
+]
+
+# to the last digit, so that the laws of linear operators hold to theirs
+SOLVES = [
+    Maker(f"solve with {name}", ConjugateGradients(operator, r, 1e-15, 40), shape, frozen=NO_FORM)
+    for name, operator, r, shape in (
+        ("bilinear", upsample_bilinear(2), 0.5, (2, 2, 3, 4)),
+        ("multiply and down-sampling", chain(Multiply(_draw(size=(1, 1, 4, 6))), downsample(2)), 0.3, (2, 1, 4, 6)),
+        ("sum of groups of a vector", SumGroups(3), 0.2, (3, 6)),
     )
 ]
 
@@ -483,6 +494,7 @@ GROUPS = {
     "resample": RESAMPLINGS,
     "sample": SAMPLES,
     "sensing": SENSING,
+    "solve": SOLVES,
     "stable": STABLE,
     "operator": COMPOSITES,
 }

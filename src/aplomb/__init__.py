@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aplomb.recognise.segment import Segmentation, segment
     from aplomb.restore.denoise import Result, denoise
     from aplomb.restore.estimate import ErrorEstimate, estimate_error
+    from aplomb.restore.recover import Recovered, recover
     from aplomb.runtime.quantise import quantise
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ _HOME = {
     "Explanation": "explanation",
     "Model": "model",
     "Operator": "operator",
+    "Recovered": "restore.recover",
     "Result": "restore.denoise",
     "RunError": "errors",
     "Segmentation": "recognise.segment",
@@ -69,6 +71,7 @@ _HOME = {
     "mse": "metrics",
     "psnr": "metrics",
     "quantise": "runtime.quantise",
+    "recover": "restore.recover",
     "segment": "recognise.segment",
     "shipped": "model",
     "ssim": "metrics",
@@ -90,6 +93,7 @@ __all__ = [
     "Explanation",
     "Model",
     "Operator",
+    "Recovered",
     "Result",
     "RunError",
     "Segmentation",
@@ -110,6 +114,7 @@ __all__ = [
     "mse",
     "psnr",
     "quantise",
+    "recover",
     "segment",
     "shipped",
     "ssim",

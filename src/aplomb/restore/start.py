@@ -1,0 +1,67 @@
+"""Where an iteration begins: the smoothest picture that explains the measurement, for any forward model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aplomb.degrade.solve import conjugate_gradients
+from aplomb.operator import Operator
+
+__all__ = ["roughness", "smoothest"]
+
+Values = NDArray[Any]
+
+
+def smoothest(
+    y: Values, forward: Operator, weight: float = 1e-3, tolerance: float = 1e-7, iterations: int = 100
+) -> Values:
+    """The picture that explains y, and has no more slope than that takes.
+
+    .. math:: \\arg\\min_x \\|D x - y\\|^2 + \\mu \\|\\nabla x\\|^2
+
+    Masked pixels are filled from their neighbours, pixels between those of a coarse picture lie where D says that they
+    do, a blur is undone as far as it goes.
+
+    Parameters
+    ----------
+    y
+        The measurement, (N, C, H, W).
+    forward
+        D, linear or affine, of a norm around 1 (else scale `weight` by its square).
+    weight
+        The number :math:`\\mu`.
+    tolerance, iterations
+        Of the conjugate gradients.
+
+    Examples
+    --------
+    >>> from aplomb.layers.linear import Multiply
+    >>> y = np.array([[[[0.0, 1.0, 0.0, 0.0, 4.0]]]])
+    >>> smoothest(y, Multiply(np.sign(y)), 1e-4)[0, 0].round(2)
+    array([[1., 1., 2., 3., 4.]])
+    """
+    linear = forward.linear_part()
+    back = linear.adjoint()
+    offset = forward(np.zeros_like(back(y)))
+
+    def gram(x: Values) -> Values:
+        return np.asarray(back(linear(x)) + weight * roughness(x))
+
+    return np.asarray(conjugate_gradients(gram, back(y - offset), tolerance, iterations))
+
+
+def roughness(x: Values) -> Values:
+    """The gradient of ||grad x||^2 / 2: each pixel against its neighbours, without wrapping around.
+
+    >>> roughness(np.array([[[[1.0, 1.0, 3.0]]]])).ravel()
+    array([ 0., -2.,  2.])
+    """
+    total = np.zeros_like(x)
+    for axis in (2, 3):
+        ends = [0.0 * x.take([0], axis)]
+        slope = np.concatenate([*ends, np.diff(x, axis=axis), *ends], axis)
+        total -= np.diff(slope, axis=axis)
+    return total
