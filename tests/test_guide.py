@@ -50,6 +50,7 @@ def files(folder: Path) -> dict[str, Any]:
     """Files that the pages speak of, and names that the README takes for granted."""
     from skimage.data import astronaut, camera
 
+    from aplomb.degrade.shake import shaken
     from aplomb.io import write
 
     rng = np.random.default_rng(0)
@@ -67,6 +68,8 @@ def files(folder: Path) -> dict[str, Any]:
     (folder / "holiday.jpg").write_bytes((folder / "noisy.png").read_bytes()[:1000])
     _theirs(folder / "theirs.onnx")
     _recognisers(folder)
+    for number, frame in enumerate(shaken(clean / 255, 4, (8, 20), sigma=0.02, seed=2).frames, 1):
+        write(folder / f"frame{number}.png", np.clip(np.rint(frame * 255), 0, 255).astype(np.uint8))
     (folder / "my-photos").mkdir()
     for number in range(6):
         top, left = 60 * (number % 3), 100 * (number // 3)
@@ -272,7 +275,7 @@ def test_every_field_of_the_card_is_explained() -> None:
         assert f"| `{field.name}` |" in page("models.md"), field.name
 
 
-@pytest.mark.parametrize("command", ["denoise", "segment", "classify"])
+@pytest.mark.parametrize("command", ["denoise", "burst", "segment", "classify"])
 def test_every_option_is_explained(command: str) -> None:
     group: Any = typer.main.get_command(aplomb.cli.app)
     for option in group.commands[command].params:

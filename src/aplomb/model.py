@@ -39,9 +39,9 @@ class Card:
 
     name: str = ""
     task: str = ""
-    """What it is for: "denoise", "segment", "classify"."""
+    """What it is for: "denoise", "segment", "classify", or "burst" (features of frequencies to scores of frames)."""
     channels: int = 1
-    """Channels of the picture that it takes (1 grey, 3 RGB)."""
+    """Channels of the picture that it takes (1 grey, 3 RGB); features, for the task "burst"."""
     noise_map: bool = False
     """Whether one more channel of the input holds the noise level."""
     value_range: tuple[float, float] = (0.0, 1.0)
@@ -92,7 +92,8 @@ class Card:
         levels = " to ".join(dict.fromkeys(f"{255 * v:.4g}" for v in self.noise_range or ()))
         lines = [
             ("task", self.task),
-            ("pictures", {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels} channels")),
+            ("frequencies", f"{self.channels} features" if self.task == "burst" else ""),
+            ("pictures", _colours(self.channels) if self.task != "burst" else ""),
             ("noise", f"standard deviation {levels} of 255" + (", given as a map" if self.noise_map else ""))
             if levels
             else None,
@@ -250,6 +251,10 @@ def facts(operator: Operator, shape: Shape | None = None) -> tuple[int | None, i
     halo = max(operator.halo(axis) for axis in (0, 1))
     multiple = math.lcm(*(operator.grid(axis).stride for axis in (0, 1)))
     return None if math.isinf(halo) else int(halo), multiple, peak_values(operator, shape) / math.prod(shape[2:])
+
+
+def _colours(channels: int) -> str:
+    return {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
 
 
 def _words(value: Any) -> str:

@@ -9,6 +9,7 @@ import os
 
 import typer
 
+from aplomb.cli.burst import burst
 from aplomb.cli.comparing import compare
 from aplomb.cli.networks import certify, explain, inspect, models
 from aplomb.cli.pictures import denoise
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, segment, classify, compare, inspect, certify, explain, train, models):
+for command in (denoise, burst, segment, classify, compare, inspect, certify, explain, train, models):
     app.command()(command)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from aplomb.nets.alexnet import alexnet
+from aplomb.nets.burst_weights import burst_weights
 from aplomb.nets.dncnn import dncnn
 from aplomb.nets.fully_convolutional import fully_convolutional
 from aplomb.nets.googlenet import googlenet, main_branch
@@ -69,6 +70,7 @@ __all__ = [
     "NETWORKS",
     "alexnet",
     "averaged",
+    "burst_weights",
     "dncnn",
     "from_state_dict",
     "fully_convolutional",
