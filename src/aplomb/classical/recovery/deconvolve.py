@@ -229,8 +229,8 @@ class RichardsonLucy(Recovery):
 
     .. math:: x_{k+1} = \\frac{x_k}{D^T 1} \\, D^T \\Big( \\frac{y}{D x_k} \\Big)
 
-    It keeps pictures non-negative and what D* 1 weighs constant. `skimage.restoration.richardson_lucy` puts zeros beyond
-    the ends; here D and its adjoint know their border.
+    It keeps pictures non-negative and what D* 1 weighs constant. `skimage.restoration.richardson_lucy` puts zeros
+    beyond the ends; here D and its adjoint know their border.
 
     Parameters
     ----------
@@ -239,8 +239,8 @@ class RichardsonLucy(Recovery):
 
     References
     ----------
-    W. H. Richardson, "Bayesian-based iterative method of image restoration", J. Optical Society of America 62 (1), 1972.
-    L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astronomical J. 79, 1974.
+    W. H. Richardson, "Bayesian-based iterative method of image restoration", J. Optical Society of America 62 (1),
+    1972. L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astronomical J. 79, 1974.
     """
 
     iterations: int | None = None
@@ -261,8 +261,10 @@ class RichardsonLucy(Recovery):
         forth, back = forward.operator, forward.operator.adjoint()
         count = self.iterations or round(min(max(0.4 / max(sigma, 1e-9), 5), 300))
         y = np.maximum(y, 0)
-        weight = np.maximum(back(np.ones_like(y)), 1e-12)
-        x: Any = np.full(weight.shape, max(float(y.mean()), 1e-12))
+        weight = back(np.ones_like(y))
+        seen = weight > 1e-9
+        x: Any = np.full(weight.shape, max(float(y.sum() / weight.sum()), 1e-12))
         for _ in range(count):
-            x = x * back(y / np.maximum(forth(x), 1e-12)) / weight
+            factor = back(y / np.maximum(forth(x), 1e-12))
+            x = x * np.divide(factor, weight, out=np.ones_like(x), where=seen)
         return np.asarray(x)

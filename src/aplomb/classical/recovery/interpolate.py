@@ -11,6 +11,7 @@ from aplomb.classical.recovery.base import Floats, Recovery
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
 from aplomb.degrade.sample import Bicubic, Mosaic
+from aplomb.layers.pad import Pad
 from aplomb.layers.resample import Downsample
 
 __all__ = ["BicubicUpsampling", "BilinearDemosaicking", "MalvarDemosaicking", "keys"]
@@ -56,7 +57,7 @@ class BicubicUpsampling(Recovery):
 
     def _fits(self, forward: ForwardModel) -> str:
         kinds = [type(leaf) for leaf in forward.operator.leaves()]
-        if kinds[-1] in (Downsample, Bicubic) and set(kinds[:-1]) <= {Blur}:
+        if kinds[-1] in (Downsample, Bicubic) and set(kinds[:-1]) <= {Blur, Pad}:
             return ""
         return "it needs a forward model that ends in downsample or bicubic, with nothing but blur before"
 

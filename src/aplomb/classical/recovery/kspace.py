@@ -1,4 +1,4 @@
-"""Magnetic resonance imaging by one inverse Fourier transform: zero-filled, and gridded with its density made up for."""
+"""Magnetic resonance imaging by one inverse Fourier transform: zero-filled, and gridded by density."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ZeroFilled(_Inverse):
 
 @dataclass(frozen=True)
 class Gridded(_Inverse):
-    """Zero-filled, with each place weighted by how rare measured places are around it, so that no frequency is favoured.
+    """Zero-filled, with each place weighted by how rare measured places are around it.
 
     .. math:: x = F^* (w M y), \\qquad w = (G * 1) / (G * M)
 
@@ -84,7 +84,7 @@ class Gridded(_Inverse):
     """
 
     width: float = 3.0
-    largest: float = 2.0
+    largest: float = 1.5
     name: ClassVar[str] = "gridded"
 
     def __post_init__(self) -> None:
@@ -118,8 +118,8 @@ def gridded_inverse(
     shape
         (H, W) of the picture.
     weights
-        w, (M,): the area of k-space that a sample stands for, as 1 on a full grid and in proportion to the distance from
-        the middle on spokes. None: 1.
+        w, (M,): the area of k-space that a sample stands for, as 1 on a full grid and in proportion to the distance
+        from the middle on spokes. None: 1.
 
     Returns
     -------

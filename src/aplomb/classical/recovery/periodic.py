@@ -52,16 +52,39 @@ def spikes(plane: Floats, count: int = 8, least: float = 8.0) -> Places:
     return tuple((float(r / h), float(c / w)) for r, c in zip(rows[peak][order], columns[peak][order], strict=True))
 
 
-def distances(size: tuple[int, ...], frequency: tuple[float, float]) -> Floats:
-    """Distance of each entry of ``fft2`` from the nearer of +-`frequency`, in steps of the transform."""
+def gaussian_at(size: tuple[int, ...], frequency: tuple[float, float], spread: tuple[float, float]) -> Floats:
+    """A Gaussian around the nearer of +-`frequency` for each entry of ``fft2``; `spread` in steps of the transform."""
     h, w = size
     rows, columns = np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None, :]
 
-    def steps(sign: int) -> Floats:
+    def one(sign: int) -> Floats:
         down, across = rows - sign * frequency[0], columns - sign * frequency[1]
-        return np.asarray(np.hypot((down - np.rint(down)) * h, (across - np.rint(across)) * w))
+        down, across = (down - np.rint(down)) * h / spread[0], (across - np.rint(across)) * w / spread[1]
+        return np.asarray(np.exp(-0.5 * (down**2 + across**2)))
 
-    return np.minimum(steps(1), steps(-1))
+    return np.maximum(one(1), one(-1))
+
+
+def notch_pass(plane: Floats, places: Places, radius: float) -> Floats:
+    """What of a plane (H, W) passes Gaussian notches of standard deviation `radius` at `places`.
+
+    Beyond the ends nothing is known: there the plane is zero about its mean, and near the ends, where the filter sees
+    less, its answer is made larger in proportion.
+    """
+    # a Gaussian of r steps among N frequencies is one of N / (2 pi r) pixels among pixels
+    room = tuple(int(np.ceil(3 * n / (2 * np.pi * radius))) for n in plane.shape)
+    size = tuple(n + r for n, r in zip(plane.shape, room, strict=True))
+    spread = (radius * size[0] / plane.shape[0], radius * size[1] / plane.shape[1])
+
+    def filtered(array: Floats, response: Floats) -> Floats:
+        padded = np.fft.ifft2(np.fft.fft2(array, s=size) * response)
+        return np.real(padded)[: plane.shape[0], : plane.shape[1]]
+
+    response = np.zeros(size)
+    for place in places:
+        response = np.maximum(response, gaussian_at(size, place, spread))
+    seen = filtered(np.ones(plane.shape), gaussian_at(size, (0.0, 0.0), spread))
+    return filtered(plane - plane.mean(), response) / seen
 
 
 @dataclass(frozen=True)
@@ -91,7 +114,7 @@ class BandReject(_Rejection):
 
     .. math:: H(f) = 1 - \\exp\\Big(-\\Big(\\frac{f^2 - f_0^2}{f\\, b}\\Big)^2\\Big)
 
-    It takes what the picture has at these frequencies, too. The measurement is mirrored beyond its ends before.
+    It takes what the picture has at these frequencies, too.
 
     Parameters
     ----------
@@ -103,7 +126,7 @@ class BandReject(_Rejection):
     R. C. Gonzalez, R. E. Woods, "Digital image processing", 4th ed., 2018, section 5.4.
     """
 
-    width: float = 2.0
+    width: float = 3.0
     name: ClassVar[str] = "band-reject"
 
     def __post_init__(self) -> None:
@@ -130,8 +153,8 @@ class OptimumNotch(_Rejection):
               \\eta = F^{-1}(H_{NP}\\, F g), \\qquad
               w = \\frac{\\overline{g \\eta} - \\bar g\\, \\bar \\eta}{\\overline{\\eta^2} - \\bar \\eta^2}
 
-    H_NP is Gaussian around each spike and its mirror image; bars are means over a window around each pixel, in which w is
-    taken as constant: setting the derivative of the variance of f there to zero gives w. Where the notch let through
+    H_NP is Gaussian around each spike and its mirror image; bars are means over a window around each pixel, in which w
+    is taken as constant: setting the derivative of the variance of f there to zero gives w. Where the notch let through
     what belongs to the picture, w is small, and the picture stays.
 
     Parameters
@@ -155,7 +178,7 @@ class OptimumNotch(_Rejection):
     """
 
     radius: float = 2.0
-    window: int = 31
+    window: int = 51
     name: ClassVar[str] = "optimum-notch"
 
     def __post_init__(self) -> None:
@@ -168,11 +191,7 @@ class OptimumNotch(_Rejection):
         def mean(array: Floats) -> Floats:
             return np.asarray(uniform_filter(array, self.window, mode="mirror"))
 
-        passed = np.zeros(plane.shape)
-        for place in places:
-            passed = np.maximum(passed, np.exp(-0.5 * (distances(plane.shape, place) / self.radius) ** 2))
-        passed[0, 0] = 0
-        noise = np.real(np.fft.ifft2(np.fft.fft2(plane) * passed))
+        noise = notch_pass(plane, places, self.radius)
         scatter = mean(noise**2) - mean(noise) ** 2
         common = mean(plane * noise) - mean(plane) * mean(noise)
         weight = np.divide(common, scatter, out=np.zeros_like(plane), where=scatter > 1e-12)
