@@ -20,7 +20,7 @@ from aplomb.degrade.sensing import Blocks, Hadamard
 from aplomb.errors import BadInput, ShapeError
 from aplomb.io import Origin, Picture, from_float, to_float
 
-__all__ = ["Measured", "measured"]
+__all__ = ["Measured", "as_given", "measured"]
 
 
 @dataclass(frozen=True)
@@ -80,3 +80,18 @@ def measured(measurement: Picture | ArrayLike, forward: ForwardModel) -> Measure
     forward.check_measurement(y)
     parts = spectrum and forward.find(AsComplex) is None
     return Measured(y, None, rank, (-1.0, 1.0) if parts else (0.0, 1.0))
+
+
+def as_given(y: NDArray[Any], forward: ForwardModel) -> NDArray[Any]:
+    """A measurement (1, C, H, W) of this forward model in the layout that people have; what `measured` undoes.
+
+    >>> from aplomb.degrade.fourier import mri
+    >>> as_given(np.ones((1, 2, 8, 8)), ForwardModel(mri(np.ones((8, 8), bool)))).dtype
+    dtype('complex128')
+    """
+    if forward.find(Fourier) is not None:
+        y = to_complex(y)
+    elif not any(forward.find(kind) for kind in (Projection, Blocks, Hadamard)):
+        y = np.moveaxis(y, 1, -1)
+        return np.asarray(y[0, ..., 0] if y.shape[-1] == 1 else y[0])
+    return np.asarray(y[0, 0] if y.shape[1] == 1 else y[0])
