@@ -11,9 +11,11 @@ import typer
 
 from aplomb.cli.burst import burst
 from aplomb.cli.comparing import compare
+from aplomb.cli.inverse import deblur, demosaic, inpaint, restore, simulate, upscale
 from aplomb.cli.networks import certify, explain, inspect, models
 from aplomb.cli.pictures import denoise
 from aplomb.cli.recognition import classify, segment
+from aplomb.cli.reconstruct import reconstruct
 from aplomb.cli.training import train
 from aplomb.errors import AplombError
 
@@ -26,7 +28,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, burst, segment, classify, compare, inspect, certify, explain, train, models):
+for command in (denoise, deblur, upscale, inpaint, demosaic):
+    app.command()(command)
+app.add_typer(reconstruct, name="reconstruct")
+for command in (restore, simulate, burst, segment, classify, compare, inspect, certify, explain, train, models):
     app.command()(command)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
-from aplomb.degrade.fourier import AsComplex, Coils, Fourier
+from aplomb.degrade.fourier import AsComplex, Coils, Fourier, Sampling
 from aplomb.degrade.interference import Interference
 from aplomb.degrade.noise import Gaussian, Noise
 from aplomb.degrade.radon import FanBeam, Radon
@@ -27,13 +27,14 @@ WORDS: dict[type, Callable[[Any], str]] = {
     Blur: lambda leaf: f"blur by {leaf.size[0]} x {leaf.size[1]} pixels",
     Downsample: lambda leaf: f"one of {leaf.factor} x {leaf.factor} pixels",
     Bicubic: lambda leaf: f"bicubic down-sampling by {leaf.factor}",
-    Mask: lambda leaf: f"a mask that lets {100 * np.mean(leaf.weight != 0):.0f} % through",
+    Mask: lambda leaf: f"a mask that lets {_share(leaf.weight)} through",
     Mosaic: lambda leaf: f"mosaic {leaf.pattern}",
     Interference: lambda leaf: "periodic interference",
+    Sampling: lambda leaf: f"{_share(leaf.weight)} of the frequencies",
     Fourier: lambda leaf: "Fourier transform",
     Coils: lambda leaf: f"{len(leaf.maps)} coils",
     Blocks: lambda leaf: f"{len(leaf.rows)} random sums of each {leaf.size} x {leaf.size} pixels",
-    Hadamard: lambda leaf: f"{len(leaf.rows)} Hadamard measurements",
+    Hadamard: lambda leaf: f"{len(leaf.keep)} Hadamard measurements",
     Radon: lambda leaf: f"parallel beams at {len(leaf.angles)} angles",
     FanBeam: lambda leaf: f"fan beams at {len(leaf.angles)} angles",
 }
@@ -50,6 +51,10 @@ def in_words(forward: ForwardModel) -> str:
     steps = [_step(leaf) for leaf in forward.operator.leaves()]
     told = ", ".join(step for step in (*steps, _noise(forward.noise)) if step) or "the picture as it is"
     return f"{forward.name}: {told}" if forward.name else told
+
+
+def _share(weight: Any) -> str:
+    return f"{100 * np.mean(weight != 0):.0f} %"
 
 
 def _step(leaf: Operator) -> str:

@@ -54,7 +54,7 @@ def smoothest(
 
 
 def seen(y: Values, forward: Operator) -> Values:
-    """The measurement sent back, as bright as explains it best: a D* y, with the number a that minimises ||D a D* y - y||.
+    """The measurement sent back, as bright as explains it best: a D* y with the a that minimises ||D a D* y - y||.
 
     >>> from aplomb.operator import identity
     >>> seen(np.full((1, 1, 1, 2), 3.0), 2.0 * identity).ravel()
