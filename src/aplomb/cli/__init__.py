@@ -6,6 +6,7 @@ Heavy imports stay inside the commands, so that ``aplomb --help`` answers at onc
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import typer
 
@@ -28,11 +29,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, deblur, upscale, inpaint, demosaic):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    denoise, deblur, upscale, inpaint, demosaic, restore, simulate, burst, segment, classify, compare, inspect, certify,
+    explain, train, models,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(reconstruct, name="reconstruct")
-for command in (restore, simulate, burst, segment, classify, compare, inspect, certify, explain, train, models):
-    app.command()(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -268,11 +268,12 @@ def simulate(
             raise BadInput(f"{clean} has alpha, and a picture of another size comes out; save it without alpha")
         whole = origin.dtype.kind in "ub"
         lost = clipping(values, f"{origin.dtype}; .npy holds them as they are") if whole else []
-        lost += io.write(output, io.from_float(y, origin), like=picture)
+        values = io.from_float(y, origin)
+        lost += io.write(output, values, like=picture)
     for note in (*picture.notes, *lost):
         warn(note)
-    if y.shape == planes.shape:
-        say(f"PSNR against {clean}: {psnr(y, planes):.2f} dB")
+    if makes_pictures(model) and y.shape == planes.shape:
+        say(f"PSNR against {clean}: {psnr(io.to_float(values)[0], planes):.2f} dB")
     say(f"wrote {output}: {' x '.join(map(str, values.shape))}, seed {seed}")
 
 
@@ -323,8 +324,8 @@ def _missing(path: Path, picture: Picture) -> np.ndarray:
             f"mask {path} has {mask.size[1]} x {mask.size[0]} pixels, the picture {picture.size[1]} x "
             f"{picture.size[0]}; give one of the same size"
         )
-    missing = np.asarray(mask.array != 0)
-    missing = missing.any(axis=mask.axes.index("S")) if "S" in mask.axes else missing
+    white = np.asarray(mask.array != 0)
+    missing = np.asarray(white.any(axis=mask.axes.index("S"))) if "S" in mask.axes else white
     if not missing.any():
         raise BadInput(f"mask {path} is black everywhere, so nothing is missing; white says what is")
     if missing.all():

@@ -1,4 +1,4 @@
-"""Methods side by side on the same pictures, as table, figure and page: denoising, recovering, segmenting, classifying."""
+"""Methods side by side on the same pictures, as table, figure and page: of denoising, recovering, recognising."""
 
 from __future__ import annotations
 

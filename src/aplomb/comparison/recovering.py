@@ -34,10 +34,15 @@ MEASURED, SENT_BACK = "measured", "sent back"
 """Names of the row of the input: as it is where it is like the picture, else brought back by the adjoint."""
 ITERATIONS = ("pnp", "hqs", "admm", "proximal-gradient")
 
+GIVEN = "The measurement was given; every method gets the same one, and the forward model."
+DRAWN = (
+    "The measurement is drawn with the seed for each picture, in the range 0..1, and not clipped; every method gets "
+    "the same one, in float, and the forward model."
+)
 PROTOCOL = (
     "Results are clipped to 0..1 and rounded to 8 bits.",
-    f"The row {MEASURED!r} is the measurement as it is, where it is a picture of the same shape; elsewhere {SENT_BACK!r} "
-    "is the adjoint of the forward model applied to it, as bright as explains it best.",
+    f"The row {MEASURED!r} is the measurement as it is, if it is a picture of that shape; else {SENT_BACK!r} is the "
+    "adjoint of the forward model applied to it, as bright as explains it best.",
     "PSNR with peak 1.0, the true range, over the whole picture and all channels; SSIM with an 11-pixel "
     "Gaussian window of standard deviation 1.5. Over several pictures the mean of the values is given.",
     f"Times are of whole recoveries, networks opened anew; the shortest of up to three within {QUICK:g} s counts.",
@@ -68,8 +73,8 @@ def compare_recovery(
         The forward model with its noise, an operator without noise, or a TOML file, which is read for each picture's
         size.
     methods
-        Names that `aplomb.recover` knows, denoisers for plug-and-play by name, file or `Model`. None takes plug-and-play
-        and all classical methods that fit the forward model.
+        Names that `aplomb.recover` knows; denoisers for plug-and-play by name, file or `Model`. None takes
+        plug-and-play and all classical methods that fit the forward model.
     measurements
         One for each picture, in the order of the pictures, where they are there already; else they are simulated.
     sigma
@@ -116,16 +121,12 @@ def compare_recovery(
         work.source(name, load, None if measurements is None else measurements[number])
     if work.first_error is not None and not work.scores:
         raise work.first_error
-    told = "The measurement was given." if measurements is not None else (
-        "The measurement is drawn with the seed for each picture, in the range 0..1, and not clipped; every method gets "
-        "the same one, in float, and the forward model."
-    )  # fmt: skip
     return Comparison(
         scores=tuple(work.scores),
         noise=work.told,
         sigma=math.nan if sigma is None else float(sigma),
         seed=seed,
-        protocol=(told, *PROTOCOL, f"Seed {seed}."),
+        protocol=(DRAWN if measurements is None else GIVEN, *PROTOCOL, f"Seed {seed}."),
         notes=tuple(dict.fromkeys(work.notes)),
         about=about(_call(images, forward, methods, seed), command),
         examples=tuple(work.examples),
@@ -153,16 +154,17 @@ class _Asked:
         for item in [wanted] if isinstance(wanted, (str, os.PathLike, Model)) else wanted:
             if str(item) in self.without:
                 continue
+            arguments: dict[str, Any] = {"method": str(item)}
             if str(item) in known:
-                name, arguments = str(item), {"method": str(item)}
+                name = str(item)
             elif isinstance(item, Model) or str(item) in shipped() or os.path.isfile(item):
                 network = item if isinstance(item, Model) else load(item)
                 name, arguments = network.name, {"method": "pnp", "model": network}
             else:
                 raise BadInput(f"asked for method {str(item)!r}, which is neither a file nor one of {', '.join(known)}")
             name = free_name(name, found)
-            kind = "classical" if name in RECOVERIES else "network"
-            found[name] = Method(name, kind, self._runs(forward, shape, arguments))
+            run = self._runs(forward, shape, arguments)
+            found[name] = Method(name, "classical" if name in RECOVERIES else "network", run)
         if not found:
             raise BadInput("no method is left to compare; name at least one")
         return list(found.values())
@@ -218,14 +220,12 @@ class _Work:
         else:
             y = measured(measurement, forward).y
         if forward.picture_shape(y.shape) != planes.shape:
-            raise BadInput(
-                f"{name} has the shape {clean.shape}, the measurement belongs to another; give its own picture"
-            )
+            raise BadInput(f"{name} has the shape {clean.shape}, and the measurement belongs to a picture of another")
         methods = self.asked.choose(forward, clean.shape)
         self.told = self.told or in_words(forward)
         self.steps += len(methods)
         same = y.shape == planes.shape
-        shown = as_picture(y if same else seen(y, forward.operator))
+        shown = _as_picture(y if same else seen(y, forward.operator))
         pixels = clean.shape[0] * clean.shape[1]
         first = MEASURED if same and makes_pictures(forward) else SENT_BACK
         self.scores.append(scored(first, "input", name, shown.astype(np.float32), clean, 0.0, pixels, ""))
@@ -266,7 +266,7 @@ def _measure(method: Method, name: str, y: NDArray[Any], clean: Image) -> tuple[
     return scored(method.name, method.kind, name, shown, clean, seconds, pixels, answer.detail), result
 
 
-def as_picture(planes: NDArray[Any]) -> NDArray[Any]:
+def _as_picture(planes: NDArray[Any]) -> NDArray[Any]:
     """(1, C, H, W) as (H, W) or (H, W, C)."""
     return planes[0, 0] if planes.shape[1] == 1 else np.moveaxis(planes[0], 0, -1)
 
