@@ -1,0 +1,83 @@
+"""Recipes of inverse problems: pictures, a forward model that is drawn, where the network starts, its data steps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from aplomb.train.recipe.denoise import DataPart
+from aplomb.train.recipe.parts import JudgePart, Level, Part, Recipe
+
+__all__ = ["ForwardPart", "RestoreRecipe", "StartPart", "UnrolledPart"]
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ForwardPart(Part):
+    """[forward]: what `aplomb.degrade.forward.parse_forward` reads; see `aplomb.train.forward` for what is drawn."""
+
+    step: list[dict[str, Any]] = []
+    """What happens to a picture, in order."""
+    noise: dict[str, Any] | None = None
+    """What is added in the end, drawn for each piece."""
+
+
+class StartPart(Part):
+    """[start]: what the network sees of a measurement, first."""
+
+    kind: Literal["measured", "adjoint", "data-step", "fbp"] = "measured"
+    rate: Rate = 0.01
+    """Of the data step that begins."""
+    mask: bool = False
+    """One more channel that holds the mask."""
+    level: bool = False
+    """One more channel that holds the noise's standard deviation at white."""
+
+
+class UnrolledPart(Part):
+    """[unrolled]: data steps, each behind a pass of the network."""
+
+    rates: list[Rate] = []
+    """Weight of what the network says against what was measured, one for each data step."""
+    scaled: bool = False
+    """Rates are in units of the noise's variance at white."""
+    last: Literal["data-step", "network"] = "data-step"
+    """What ends the iteration."""
+
+
+class RestoreLossPart(Part):
+    """[loss]: a comparison with the clean picture."""
+
+    kind: Literal["mse", "l1", "charbonnier", "psnr"] = "l1"
+
+
+class RestoreValidationPart(JudgePart):
+    """[validation]: PSNR with fixed measurements, the result clipped and rounded to 8 bit."""
+
+    noise: list[dict[str, Level]] = []
+    """Values of [forward.noise] to judge at; without them each picture's are drawn, once."""
+
+
+class RestoreRecipe(Recipe):
+    """A recipe of an inverse problem."""
+
+    task: Literal["restore"]
+    data: DataPart
+    forward: ForwardPart
+    start: StartPart = StartPart()
+    unrolled: UnrolledPart = UnrolledPart()
+    loss: RestoreLossPart = RestoreLossPart()
+    validation: RestoreValidationPart = RestoreValidationPart()
+
+    @model_validator(mode="after")
+    def _agree(self) -> RestoreRecipe:
+        if not self.forward.step and self.forward.noise is None:
+            raise ValueError("[forward] is empty: give [[forward.step]], [forward.noise] or both")
+        if self.data.pair:
+            raise ValueError("[data] pair is for the task denoise; measurements are simulated here")
+        if self.start.level and self.forward.noise is None:
+            raise ValueError("[start] level = true needs [forward.noise]")
+        if self.unrolled.scaled and self.forward.noise is None:
+            raise ValueError("[unrolled] scaled = true needs [forward.noise]")
+        return self
