@@ -2,6 +2,8 @@
 
 Weights, biases and statistics are random and none is zero, so that nothing holds by chance. Where a fact is
 known to be conservative, or an answer to be refused, the maker says so, and the law checks that it really is.
+
+Long because every operator has its line here.
 """
 
 from __future__ import annotations
@@ -13,6 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.blur import Blur, blur
+from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri
+from aplomb.degrade.interference import interference
+from aplomb.degrade.radon import fan_beam, radon
+from aplomb.degrade.sample import bicubic, mask, mosaic
+from aplomb.degrade.sensing import gaussian, hadamard
 from aplomb.graph import Graph, Node
 from aplomb.layers import (
     append_constant,
@@ -286,6 +294,87 @@ RESAMPLINGS = [
     made(upsample_repeat(1), 2, 2, 3, 4),
 ]
 
+_psf = np.random.default_rng(4).uniform(0.1, 1.0, (3, 4))
+_psf /= _psf.sum()
+AS_CONV = "a blur is read back as the convolution that it is"
+BLURS = [
+    Maker("circular blur", blur(_psf, "circular"), (2, 2, 7, 6), rewritten=AS_CONV),
+    Maker("circular blur as large as the picture", blur(_psf, "circular"), (2, 1, 3, 4), rewritten=AS_CONV),
+    Maker("circular blur with negative values", Blur(_psf - 0.1), (2, 1, 5, 6), rewritten=AS_CONV),
+    Maker("valid blur", blur(_psf, "valid"), (2, 2, 7, 6), rewritten=AS_CONV),
+    *(
+        Maker(f"{border} blur", blur(_psf, border), (2, 2, 7, 6), rewritten=AS_CONV, beyond=beyond)
+        for border, beyond in (("zero", ""), ("reflect", MIRROR), ("replicate", ""))
+    ),
+    Maker("blur, every third pixel", chain(blur(_psf, "circular"), downsample(3)), (2, 2, 9, 6), rewritten=AS_CONV),
+    Maker("resolvent of a blur", blur(_psf, "circular").resolvent(0.3), (2, 2, 7, 6), frozen=NO_FORM),
+    Maker(
+        "resolvent of a blur, every second pixel",
+        chain(blur(_psf, "circular"), downsample(2)).resolvent(0.1), (2, 1, 6, 8), frozen=NO_FORM,
+    ),
+]  # fmt: skip
+
+_holes = np.random.default_rng(5).random((2, 5, 4)) < 0.5
+SAMPLES = [
+    Maker("mask", mask(_holes[0]), (2, 3, 5, 4)),
+    Maker("mask of each channel", mask(_holes), (2, 2, 5, 4)),
+    Maker("weights", mask(_draw(size=(5, 4)) ** 2), (2, 2, 5, 4), rewritten="in single precision"),
+    *(Maker(f"mosaic {pattern}", mosaic(pattern), (2, 3, 4, 6)) for pattern in ("RGGB", "GBRG")),
+    *(Maker(f"bicubic by {m}", bicubic(m), (2, 2, 2 * m, 3 * m), frozen=NO_FORM) for m in (1, 2, 3, 4)),
+    *(
+        Maker(f"bicubic by {m} without antialiasing", bicubic(m, False), (2, 2, 2 * m, 3 * m), frozen=NO_FORM)
+        for m in (2, 3)
+    ),
+]
+INTERFERENCE = [
+    Maker("interference", interference((0.1, -0.3), 0.2, 0.5), (2, 2, 5, 4), frozen=NO_FORM),
+    Maker(
+        "blur behind interference",
+        chain(interference((0.25, 0.0), 0.2), blur(_psf, "circular")), (2, 1, 5, 6), frozen=NO_FORM,
+    ),
+]  # fmt: skip
+
+_maps = _draw(size=(3, 4, 6)) + 1j * _draw(size=(3, 4, 6))
+_mask = kspace_mask("random", (4, 6), 0.5, seed=1)
+FOURIER = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("fourier", fourier(), (2, 4, 4, 6)),
+            ("fourier of odd sizes", fourier(), (2, 2, 5, 3)),
+            ("as complex", as_complex(), (2, 2, 4, 3)),
+            ("coils", coils(_maps), (2, 2, 4, 6)),
+            ("normalised coils", coils(_maps / np.sqrt((abs(_maps) ** 2).sum(0))), (2, 2, 4, 6)),
+            ("mri", mri(_mask), (2, 2, 4, 6)),
+            ("mri of odd sizes", mri(kspace_mask("random", (5, 3), 0.5)), (2, 1, 5, 3)),
+            ("mri of complex pictures", mri(_mask, real=False), (2, 4, 4, 6)),
+            ("mri with coils", mri(_mask, _maps), (2, 1, 4, 6)),
+        )
+    )
+]
+
+RADON = [
+    *(
+        Maker(name, operator, shape, frozen=NO_FORM)
+        for name, operator, shape in (
+            ("radon", radon(5, [0, 20, 90, 133.5]), (2, 2, 5, 5)),
+            ("radon of a whole square", radon(4, [10, 200], circle=False), (2, 1, 4, 4)),
+            ("fan beam", fan_beam(5, [0, 77, 300], 9.5, 4), (2, 2, 5, 5)),
+            ("fan beam on few detectors", fan_beam(4, [30, 400], 5, detectors=2, spacing=1.7), (2, 1, 4, 4)),
+        )
+    )
+]
+
+ONE_CONV = "it is a convolution"
+SENSING = [
+    Maker("gaussian", gaussian(3, 0.4), (2, 2, 6, 9), rewritten=ONE_CONV),
+    Maker("gaussian, orthonormal", gaussian(2, 0.5, orthonormal=True), (2, 3, 6, 4), rewritten=ONE_CONV),
+    Maker("gaussian, all", gaussian(2, 1.0, orthonormal=True), (2, 1, 4, 6), rewritten=ONE_CONV),
+    Maker("hadamard", hadamard((4, 8), 0.4), (2, 2, 4, 8), frozen=NO_FORM),
+    Maker("hadamard without signs", hadamard((8, 4), 0.3, signs=False, low=0.5), (2, 1, 8, 4), frozen=NO_FORM),
+    Maker("hadamard, all", hadamard((2, 4), 1.0), (2, 2, 2, 4), frozen=NO_FORM),
+]
+
 mix = conv(2, 2, bias=False)
 down, up = conv(2, 3, 2, stride=2, padding="valid"), conv_transposed(3, 2)
 deeper = chain(conv(3, 3), relu, max_pool(2), conv(3, 3), relu, upsample_bilinear(2), conv(3, 3))
@@ -371,23 +460,29 @@ def adjoints(makers: list[Maker]) -> Iterator[Maker]:
             yield Maker(
                 f"adjoint of {maker.name}", adjoint, shape, loose=MAYBE, beyond=MAYBE,
                 adjoint=SIZE if Flatten in kinds else "",
-                frozen=NO_FORM if kinds & {Fold, Bilinear, SumGroups} else "",
+                frozen=NO_FORM if maker.frozen or kinds & {Fold, Bilinear, SumGroups} else "",
                 rewritten="there are equivalent nodes" if kinds & {Repeat, AveragePool} else maker.rewritten,
             )  # fmt: skip
 
 
 GROUPS = {
     "activation": ACTIVATIONS,
+    "blur": BLURS,
     "channels": CHANNELS,
     "conv": CONVOLUTIONS,
     "dense": DENSE,
+    "interference": INTERFERENCE,
+    "fourier": FOURIER,
     "linear": LINEAR,
     "norm": NORMS,
     "pad": PADS,
     "pool": POOLS,
     "radial": RADIAL,
+    "radon": RADON,
     "recurrent": RECURRENT,
     "resample": RESAMPLINGS,
+    "sample": SAMPLES,
+    "sensing": SENSING,
     "stable": STABLE,
     "operator": COMPOSITES,
 }

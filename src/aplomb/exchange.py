@@ -16,6 +16,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from aplomb.arrays import Array, Shape
+from aplomb.degrade.sample import Mask, Mosaic
 from aplomb.errors import ModelError
 from aplomb.graph import Node, expression
 from aplomb.layers.activation import (
@@ -544,6 +545,8 @@ _OWN: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
     "GroupSort": lambda a, c: GroupSort(),
     "Haar": lambda a, c: Haar(2, bool(a["transposed"])),
     "ColourProducts": lambda a, c: ColourProducts(),
+    "Mask": lambda a, c: Mask(c[1][0]),
+    "Mosaic": lambda a, c: Mosaic(a["pattern"], bool(a["transposed"])),
 }
 """Leaves written as functions, by the name before the number."""
 
