@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aplomb.arrays import Array, concatenate, like
+from aplomb.degrade.sample import Mask
+from aplomb.errors import BadInput
 from aplomb.operator import Operator
+from aplomb.restore.unrolled import start_at, unrolled
 
 __all__ = ["Start", "restored"]
 
@@ -80,8 +83,6 @@ def restored(
 
     if not rates and start.kind == "measured":
         return network(y)
-    from aplomb.restore.unrolled import start_at, unrolled
-
     variance = float(level.mean()) ** 2 if start.scaled and level is not None else 1.0
     first = start_at(y, forward, start.kind, start.rate * variance)
     x = unrolled(network, forward, y, first, [rate * variance for rate in rates])
@@ -89,4 +90,8 @@ def restored(
 
 
 def _mask(forward: Operator) -> Array:
-    raise NotImplementedError
+    """What the forward model's mask sees of a picture, (1, 1, H, W)."""
+    leaf = next((leaf for leaf in forward.leaves() if isinstance(leaf, Mask)), None)
+    if leaf is None or len(leaf.weight) != 1:
+        raise BadInput("the network takes a mask that all channels share, and the forward model has none")
+    return leaf.weight[None]

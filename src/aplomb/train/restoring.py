@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -19,12 +20,11 @@ from aplomb.operator import Operator
 from aplomb.restore.trained import Start, restored
 from aplomb.train.crops import Flips, PictureSet, floats, generator, order, saturate
 from aplomb.train.denoising import reduced
-from aplomb.train.forward import NoiseDraw
+from aplomb.train.forward import ModelDraw, NoiseDraw
 from aplomb.train.noise import draw_levels
 from aplomb.train.pool import Mapper
 from aplomb.train.recipe import RestoreRecipe
 from aplomb.train.split import root_of, split_pictures
-from aplomb.train.standin import build
 from aplomb.train.task import Judged, Run, Shares, Task
 
 __all__ = ["Measured", "Restoring"]
@@ -66,7 +66,8 @@ class Restoring(Task[RestoreRecipe]):
 
     @property
     def described(self) -> Mapping[str, Any]:
-        return {"loss": self.recipe.loss.kind}
+        camera = self.recipe.camera
+        return {"loss": self.recipe.loss.kind} | ({} if camera is None else {"camera": camera.model_dump()})
 
     def check(self, network: Operator) -> None:
         recipe, data = self.recipe, self.recipe.data
@@ -168,12 +169,21 @@ class Simulator:
     def __init__(self, recipe: RestoreRecipe, root: os.PathLike[str]) -> None:
         self.recipe = recipe
         self.noise = NoiseDraw.read(recipe.forward.noise, recipe.name)
-        self.operator = build({"step": recipe.forward.step}, root)
-        self.multiple = math.lcm(*(self.operator.grid(axis).stride for axis in (0, 1)))
+        self.model = ModelDraw(recipe.forward.step, Path(root), recipe.name)
+        camera = recipe.camera
+        self.camera = None if camera is None else torch.tensor(camera.matrix, dtype=torch.float32)
 
     def fitting(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """The largest piece in the middle of a picture (C, H, W) that the forward model takes."""
-        sides = [n - n % self.multiple for n in picture.shape[1:]]
+        """The piece in the middle of a picture (C, H, W) that the forward model takes, as large as it can be.
+
+        That is one of sizes which are multiples of its stride; where every place has its own law, one of a training
+        piece's size.
+        """
+        crop = self.recipe.data.crop
+        operator = self.model((1, *picture.shape[:1], crop, crop), np.random.default_rng(0))
+        strides = [operator.grid(axis).stride for axis in (0, 1)]
+        multiple = math.lcm(*strides)
+        sides = [n - n % multiple if multiple else min(n, crop) for n in picture.shape[1:]]
         top, left = ((n - side) // 2 for n, side in zip(picture.shape[1:], sides, strict=True))
         return np.ascontiguousarray(picture[:, top : top + sides[0], left : left + sides[1]])
 
@@ -186,11 +196,18 @@ class Simulator:
         values: Mapping[str, float] | None = None,
     ) -> Measured:
         """Measure `clean`, (N, C, H, W); `values` are numbers of the noise that are not drawn."""
-        y, level = self.operator(clean), None
+        operator = self.model(tuple(clean.shape), rng)
+        y, level = operator(clean if self.camera is None else self._raw(clean)), None
         if self.noise is not None:
             noise = self.noise.at(values or {})
             y, level = noise(y, draw, device_draw, together=self.recipe.unrolled.scaled)
-        return Measured(clean, y, self.operator, level)
+        return Measured(clean, y, operator, level)
+
+    def _raw(self, picture: Tensor) -> Tensor:
+        """The light that a camera with these colours would have seen, white at 1: matrix (picture ^ gamma)."""
+        assert self.recipe.camera is not None
+        linear = picture.clamp_min(0) ** self.recipe.camera.gamma
+        return torch.einsum("kc,nchw->nkhw", self.camera.to(picture.device), linear)
 
 
 class RestoreFeed(Shares):

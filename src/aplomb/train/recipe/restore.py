@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from aplomb.train.recipe.denoise import DataPart
 from aplomb.train.recipe.parts import JudgePart, Level, Part, Recipe
 
-__all__ = ["ForwardPart", "RestoreRecipe", "StartPart", "UnrolledPart"]
+__all__ = ["CameraPart", "ForwardPart", "RestoreRecipe", "StartPart", "UnrolledPart"]
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -21,6 +21,21 @@ class ForwardPart(Part):
     """What happens to a picture, in order."""
     noise: dict[str, Any] | None = None
     """What is added in the end, drawn for each piece."""
+
+
+class CameraPart(Part):
+    """[camera]: how the pictures came from a camera's raw colours, undone before the forward model."""
+
+    gamma: Annotated[float, Field(gt=0)] = 2.2
+    """Exponent from the picture's values to light."""
+    matrix: list[list[float]]
+    """From the picture's light to the camera's colours, white to white: rows sum to 1."""
+
+    @model_validator(mode="after")
+    def _colours(self) -> CameraPart:
+        if len(self.matrix) != 3 or any(len(row) != 3 or abs(sum(row) - 1) > 0.01 for row in self.matrix):
+            raise ValueError("matrix has three rows of three numbers, each row with the sum 1")
+        return self
 
 
 class StartPart(Part):
@@ -65,6 +80,7 @@ class RestoreRecipe(Recipe):
     task: Literal["restore"]
     data: DataPart
     forward: ForwardPart
+    camera: CameraPart | None = None
     start: StartPart = StartPart()
     unrolled: UnrolledPart = UnrolledPart()
     loss: RestoreLossPart = RestoreLossPart()
@@ -74,6 +90,8 @@ class RestoreRecipe(Recipe):
     def _agree(self) -> RestoreRecipe:
         if not self.forward.step and self.forward.noise is None:
             raise ValueError("[forward] is empty: give [[forward.step]], [forward.noise] or both")
+        if self.camera is not None and self.data.colour != "colour":
+            raise ValueError("[camera] needs [data] colour = 'colour'")
         if self.data.pair:
             raise ValueError("[data] pair is for the task denoise; measurements are simulated here")
         if self.start.level and self.forward.noise is None:
