@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,7 +18,7 @@ from aplomb.data import load_pictures
 from aplomb.errors import RecipeError, ShapeError
 from aplomb.model import Card
 from aplomb.operator import Operator
-from aplomb.restore.trained import Start, restored
+from aplomb.restore.trained import Start, restored, start_of
 from aplomb.train.crops import Flips, PictureSet, floats, generator, order, saturate
 from aplomb.train.denoising import reduced
 from aplomb.train.forward import ModelDraw, NoiseDraw
@@ -29,7 +30,7 @@ from aplomb.train.task import Judged, Run, Shares, Task
 
 __all__ = ["Measured", "Restoring"]
 
-CROPS, NOISE, MODELS = 2, 3, 8
+CROPS, NOISE, STORED, MODELS = 2, 3, 4, 8
 """Purposes of random numbers, part of their seed; 1 is the order of the pictures."""
 
 
@@ -38,7 +39,8 @@ class Measured(NamedTuple):
 
     clean: Tensor
     y: Tensor
-    operator: Operator
+    operator: Operator | None
+    """None: y is what the network starts with."""
     level: Tensor | None
 
 
@@ -57,8 +59,7 @@ class Restoring(Task[RestoreRecipe]):
         self.train = [reduced(a, scale) for scale in part.scales for a in whole]
         self.validation = load_pictures(self.files.validation, channels=part.channels)
         self.simulator = Simulator(recipe, root_of(data))
-        unrolled = recipe.unrolled
-        self.start = Start(**recipe.start.model_dump(), scaled=unrolled.scaled, last=unrolled.last)
+        self.start = self.simulator.start
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -90,6 +91,8 @@ class Restoring(Task[RestoreRecipe]):
             )
 
     def _restored(self, run: Run, batch: Measured) -> Tensor:
+        if batch.operator is None:
+            return run(batch.y)
         found: Tensor = restored(
             run, batch.operator, batch.y, self.start, self.recipe.unrolled.rates, level=batch.level
         )
@@ -151,7 +154,10 @@ class Restoring(Task[RestoreRecipe]):
                 key = (20, index, *label.encode())
                 clean = torch.from_numpy(floats(self.simulator.fitting(picture)))[None]
                 rng = np.random.default_rng(key)
-                held[label].append(self.simulator(clean, generator(*key), generator(*key), rng, values))
+                batch = self.simulator(clean, generator(*key), generator(*key), rng, values)
+                if self.recipe.forward.stored and batch.operator is not None:
+                    batch = Measured(clean, start_of(batch.operator, batch.y, self.start), None, None)
+                held[label].append(batch)
         return held
 
     def arrays(self) -> list[NDArray[Any]]:
@@ -170,6 +176,8 @@ class Simulator:
         self.recipe = recipe
         self.noise = NoiseDraw.read(recipe.forward.noise, recipe.name)
         self.model = ModelDraw(recipe.forward.step, Path(root), recipe.name)
+        unrolled = recipe.unrolled
+        self.start = Start(**recipe.start.model_dump(), scaled=unrolled.scaled, last=unrolled.last)
         camera = recipe.camera
         self.camera = None if camera is None else torch.tensor(camera.matrix, dtype=torch.float32)
 
@@ -179,6 +187,8 @@ class Simulator:
         That is one of sizes which are multiples of its stride; where every place has its own law, one of a training
         piece's size.
         """
+        if self.recipe.forward.stored:
+            return picture
         crop = self.recipe.data.crop
         operator = self.model((1, *picture.shape[:1], crop, crop), np.random.default_rng(0))
         strides = [operator.grid(axis).stride for axis in (0, 1)]
@@ -225,7 +235,22 @@ class RestoreFeed(Shares):
     ) -> None:
         super().__init__(recipe, len(arrays), rank, world, workers)
         self.recipe, self.simulator, self.device = recipe, simulator, torch.device(device)
+        self.stored = recipe.forward.stored or 0
+        if self.stored:
+            with ThreadPoolExecutor(torch.get_num_threads() if workers == 1 else workers) as pool:
+                arrays = list(pool.map(self._measured, range(len(arrays)), arrays))
         self.pictures = PictureSet(arrays, recipe.data.crop, self.device)
+
+    def _measured(self, index: int, array: NDArray[Any]) -> NDArray[np.float32]:
+        """A picture (C, H, W), and behind it what the network starts with, so many times."""
+        clean = torch.from_numpy(floats(self.simulator.fitting(array)))[None]
+        found = [clean]
+        for number in range(self.stored):
+            key = (self.seed, STORED, index, number)
+            batch = self.simulator(clean, generator(*key), generator(*key), np.random.default_rng(key))
+            found.append(start_of(batch.operator, batch.y, self.simulator.start))
+        pieces: NDArray[np.float32] = torch.cat(found, 1)[0].numpy()
+        return pieces
 
     def chunk(self, step: int, number: int) -> Measured:
         """Chunk `number` of this process's share of the batch of `step`; several threads may call."""
@@ -235,6 +260,11 @@ class RestoreFeed(Shares):
         draw = self.draw(CROPS, step, number)
         flips: Flips = "all" if data.augment else "none"
         clean = self.pictures.crops(which, data.crop, draw, random=data.random_crop, flips=flips)
+        if self.stored:
+            channels = data.channels
+            kept = clean.unflatten(1, (-1, channels))
+            number = torch.randint(1, 1 + self.stored, (len(which),), generator=draw)
+            return Measured(kept[:, 0], kept[torch.arange(len(which)), number], None, None)
         if data.saturation is not None:
             clean = saturate(clean, draw_levels(data.saturation, len(which), "uniform", draw).to(self.device))
         rng = np.random.default_rng([self.seed, MODELS, step, self.rank, number])

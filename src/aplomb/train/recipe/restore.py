@@ -21,6 +21,9 @@ class ForwardPart(Part):
     """What happens to a picture, in order."""
     noise: dict[str, Any] | None = None
     """What is added in the end, drawn for each piece."""
+    stored: Annotated[int, Field(ge=1)] | None = None
+    """Where a whole picture is measured at a time: so often, before the run; pieces are cut from what the network
+    starts with."""
 
 
 class CameraPart(Part):
@@ -96,6 +99,8 @@ class RestoreRecipe(Recipe):
             raise ValueError("[data] pair is for the task denoise; measurements are simulated here")
         if self.start.level and self.forward.noise is None:
             raise ValueError("[start] level = true needs [forward.noise]")
+        if self.forward.stored and (self.unrolled.rates or self.start.mask or self.start.level):
+            raise ValueError("[forward] stored takes a network alone, without data steps, mask or level")
         if self.unrolled.scaled and self.forward.noise is None:
             raise ValueError("[unrolled] scaled = true needs [forward.noise]")
         return self
