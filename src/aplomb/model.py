@@ -339,7 +339,13 @@ def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
             raise ModelError(
                 f"model {path} has format {entries['format']}, this Aplomb reads up to {FORMAT}; update Aplomb"
             )
-        for name in ("value_range", "noise_range", "classes", "size", "rates"):  # JSON has no tuples; old files lack the last
+        for name in (
+            "value_range",
+            "noise_range",
+            "classes",
+            "size",
+            "rates",
+        ):  # JSON has no tuples; old files lack the last
             if entries.get(name) is not None:
                 entries[name] = tuple(entries[name])
         card = Card(**entries)

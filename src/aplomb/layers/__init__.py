@@ -38,9 +38,9 @@ from aplomb.layers.stable import bounded_conv, channel_clip, clip_by, group_sort
 __all__ = [
     "append_constant", "average_pool", "batch_norm", "bounded_conv", "channel_clip", "clip_by", "colour_products",
     "conv", "conv_transposed", "crop", "dense", "downsample", "dropout", "elu", "flatten", "fold_batch_norm",
-    "global_average_pool", "group_sort", "haar", "hard_clip", "l2_pool", "layer_norm", "leaky_relu", "local_contrast_norm",
-    "local_response_norm", "lstm", "lstm_cell", "max_pool", "maxout", "merge", "min_pool", "orthogonal_conv", "pad",
-    "pixel_shuffle", "pixel_unshuffle", "place", "radial_basis", "relu", "separable_conv", "sigmoid", "soft_shrink",
-    "softmax", "spline", "step", "swish", "take", "tanh", "unflatten", "upsample_bilinear", "upsample_repeat",
-    "upsample_zeros",
+    "global_average_pool", "group_sort", "haar", "hard_clip", "l2_pool", "layer_norm", "leaky_relu",
+    "local_contrast_norm", "local_response_norm", "lstm", "lstm_cell", "max_pool", "maxout", "merge", "min_pool",
+    "orthogonal_conv", "pad", "pixel_shuffle", "pixel_unshuffle", "place", "radial_basis", "relu", "separable_conv",
+    "sigmoid", "soft_shrink", "softmax", "spline", "step", "swish", "take", "tanh", "unflatten",
+    "upsample_bilinear", "upsample_repeat", "upsample_zeros",
 ]  # fmt: skip

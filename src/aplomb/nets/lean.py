@@ -40,7 +40,9 @@ def lean(
     True
     """
     if channels < 1 or extra < 0:
-        raise BadInput(f"lean(channels={channels}, extra={extra}): give at least one channel, and no less than none more")
+        raise BadInput(
+            f"lean(channels={channels}, extra={extra}): give at least one channel, and no less than none more"
+        )
     head = conv(4 * (channels + extra), _first(widths), bias=bias)
     tail = conv(_first(widths), 4 * channels, bias=bias)
     noise = chain(pixel_unshuffle(2), head, levels(widths, blocks, bias), tail, pixel_shuffle(2))
