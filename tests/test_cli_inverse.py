@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from aplomb.degrade.fourier import fourier, kspace_mask, to_complex
 from aplomb.degrade.psf import disk, motion
 from aplomb.degrade.radon import radon
 from aplomb.degrade.sample import bicubic, mosaic
+from aplomb.layers import conv, upsample_repeat
+from aplomb.operator import chain
+from recognisers import frozen
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -74,7 +78,8 @@ def test_deblurs_and_tells_how(run: Run) -> None:
     y = levels(blur(motion(9, 30))(planes(photograph())))
     io.write("blurred.png", y)
     io.write("clean.png", photograph())
-    code, out, err = run("deblur", "blurred.png", "-o", "sharp.png", "--motion", "9,30", "--clean", "clean.png")
+    words = ("--motion", "9,30", "--clean", "clean.png", "--method", "pnp")
+    code, out, err = run("deblur", "blurred.png", "-o", "sharp.png", *words)
     assert code == 0, err
     assert "blurred.png: 64 x 64 pixels, grey, uint8" in out
     assert "forward model: blur by 5 x 9 pixels" in out
@@ -119,7 +124,7 @@ def test_the_iteration_that_converges_tells_so(run: Run) -> None:
 def test_enlarges_and_keeps_sixteen_bits(run: Run) -> None:
     small = bicubic(2)(planes(photograph()))[0, 0]
     io.write("small.png", np.rint(65535 * np.clip(small, 0, 1)).astype(np.uint16))
-    code, out, err = run("upscale", "small.png", "-o", "large.png", "--iterations", "8")
+    code, out, err = run("upscale", "small.png", "-o", "large.png", "--method", "pnp", "--iterations", "8")
     assert code == 0, err
     assert "bicubic down-sampling by 2" in out
     large = io.read("large.png").array
@@ -135,7 +140,8 @@ def test_fills_in_the_white_of_the_mask_and_nothing_else(run: Run) -> None:
     damaged = np.where(missing[..., None], 255, colours()).astype(np.uint8)
     io.write("damaged.png", damaged)
     io.write("mask.png", (missing * 255).astype(np.uint8))
-    code, out, err = run("inpaint", "damaged.png", "-o", "whole.png", "--mask", "mask.png", "--iterations", "12")
+    words = ("--mask", "mask.png", "--method", "pnp", "--iterations", "12")
+    code, out, err = run("inpaint", "damaged.png", "-o", "whole.png", *words)
     assert code == 0, err
     whole = io.read("whole.png").array
     assert "denoise-colour" in out
@@ -145,7 +151,7 @@ def test_fills_in_the_white_of_the_mask_and_nothing_else(run: Run) -> None:
 
 def test_makes_colours_of_a_mosaic(run: Run) -> None:
     io.write("raw.png", levels(mosaic("GBRG")(planes(colours()))))
-    words = ("--pattern", "GBRG", "--iterations", "12")
+    words = ("--pattern", "GBRG", "--method", "pnp", "--iterations", "12")
     code, out, err = run("demosaic", "raw.png", "-o", "rgb.png", *words)
     assert code == 0, err
     assert "mosaic GBRG" in out
@@ -168,7 +174,7 @@ def test_reconstructs_k_space(run: Run) -> None:
     kspace()
     clean = photograph() / 255
     words = ("reconstruct", "mri", "kspace.npy", "--mask", "mask.png")
-    code, out, err = run(*words, "-o", "image.tif", "--iterations", "10")
+    code, out, err = run(*words, "-o", "image.tif", "--method", "pnp", "--iterations", "10")
     assert code == 0, err
     assert "kspace.npy: 64 x 64 numbers, complex128" in out
     found = io.read("image.tif").array
@@ -198,7 +204,7 @@ def test_reconstructs_a_sinogram(run: Run) -> None:
     code, out, err = run(*words, "-o", "fbp.tif", "--angles", "0:180", "--method", "filtered-back-projection")
     assert code == 0, err
     assert "parallel beams at 15 angles" in out
-    code, _, err = run(*words, "-o", "slice.tif", "--angles", "angles.txt", "--iterations", "4")
+    code, _, err = run(*words, "-o", "slice.tif", "--angles", "angles.txt", "--method", "pnp", "--iterations", "4")
     assert code == 0, err
     assert psnr(io.read("slice.tif").array, slice_) > psnr(io.read("fbp.tif").array, slice_) + 2
 
@@ -210,11 +216,55 @@ def test_reconstructs_compressed_measurements(run: Run) -> None:
     assert code == 0, err
     assert np.load("measured.npy").shape == (77, 4, 4)
     code, out, err = run(
-        "reconstruct", "cs", "measured.npy", "-o", "picture.png", "--forward", model, "--iterations", "15"
+        "reconstruct",
+        "cs",
+        "measured.npy",
+        "-o",
+        "picture.png",
+        "--forward",
+        model,
+        "--method",
+        "pnp",
+        "--iterations",
+        "15",
     )
     assert code == 0, err
     assert "77 random sums of each 16 x 16 pixels" in out
     assert psnr(io.read("picture.png").array, photograph()) > 24
+
+
+# -- networks that were trained for it -----------------------------------------------------------------------
+
+
+def enlarging(name: str = "mine.onnx", **card: Any) -> str:
+    """A network that repeats each pixel, as one that was trained to enlarge; its file."""
+    forward = {"step": [{"kind": "bicubic", "factor": 2}], "noise": {"kind": "gaussian", "sigma": [1, 5]}}
+    about = {"task": "restore", "channels": 1, "forward": forward, "start": {"kind": "measured"}, **card}
+    operator = chain(conv(1, 1, 1, bias=False), upsample_repeat(2)).with_weights({"0.weight": np.ones((1, 1, 1, 1))})
+    return str(frozen(operator, Path(name), **{"classes": (), "target": "", **about}))
+
+
+def test_a_network_is_used_for_what_it_was_trained_for(run: Run) -> None:
+    io.write("small.png", photograph())
+    code, out, err = run("upscale", "small.png", "-o", "large.png", "--model", enlarging(), "--sigma", "9")
+    assert code == 0, err
+    assert "method: network with mine\n" in out
+    assert "trained on noise of standard deviation 1 to 5 of 255, here are 9" in err
+    np.testing.assert_array_equal(io.read("large.png").array, photograph().repeat(2, 0).repeat(2, 1))
+
+
+def test_a_shipped_network_goes_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aplomb.restore.fitting.shipped", lambda: ["denoise-grey", enlarging()])
+    io.write("small.png", photograph())
+    io.write("clean.png", photograph().repeat(2, 0).repeat(2, 1))
+    words = ("--clean", "clean.png", "--compare", "out")
+    code, out, err = run("upscale", "small.png", "-o", "large.png", "--sigma", "2", *words)
+    assert code == 0, err
+    assert "method: network with mine\n" in out
+    with Path("out/comparison.csv").open() as file:
+        assert {"mine", "pnp", "bicubic"} <= {row["method"] for row in csv.DictReader(file)}
+    code, _, err = run("upscale", "small.png", "-o", "large.png", "--scale", "3", "--method", "network")
+    one_line(code, err, "no network", "bicubic down-sampling by 3", "pnp")
 
 
 # -- simulate, restore ---------------------------------------------------------------------------------------
@@ -229,7 +279,8 @@ def test_simulates_and_restores_any_composition(run: Run) -> None:
     assert degraded.dtype == np.uint8
     assert f"PSNR against clean.png: {psnr(degraded, photograph()):.2f} dB" in out
     assert "clipped" in err  # noise on the black of the holes
-    code, out, err = run("restore", "degraded.png", "-o", "x.png", "--forward", model, "--iterations", "10")
+    words = ("--forward", model, "--method", "pnp", "--iterations", "10")
+    code, out, err = run("restore", "degraded.png", "-o", "x.png", *words)
     assert code == 0, err
     assert "standard deviation 2 of 255 (as given)" in out
     assert "a mask that lets" in out
@@ -350,7 +401,7 @@ def test_kernels_that_are_none(run: Run, kernel: np.ndarray, words: tuple[str, .
 def test_a_kernel_is_normalised_if_asked(run: Run) -> None:
     io.write("a.png", photograph())
     np.save("kernel.npy", np.full((3, 3), 0.5))
-    words = ("--psf", "kernel.npy", "--normalise", "--iterations", "1", "--sigma", "1")
+    words = ("--psf", "kernel.npy", "--normalise", "--method", "pnp", "--iterations", "1", "--sigma", "1")
     assert run("deblur", "a.png", "-o", "b.png", *words)[0] == 0
     code, _, err = run("deblur", "a.png", "-o", "b.png", "--psf", "kernel.npy", "--index", "1")
     one_line(code, err, "kernel.npy", "holds 1")

@@ -24,6 +24,7 @@ from aplomb.errors import AplombError, BadInput
 from aplomb.metrics import eight_bit
 from aplomb.model import Model
 from aplomb.operator import Operator
+from aplomb.restore.fitting import trained_for
 from aplomb.restore.measured import as_given, makes_pictures, measured
 from aplomb.restore.recover import recover
 from aplomb.restore.start import seen
@@ -73,8 +74,8 @@ def compare_recovery(
         The forward model with its noise, an operator without noise, or a TOML file, which is read for each picture's
         size.
     methods
-        Names that `aplomb.recover` knows; denoisers for plug-and-play by name, file or `Model`. None takes
-        plug-and-play and all classical methods that fit the forward model.
+        Names that `aplomb.recover` knows; networks, or denoisers for plug-and-play, by name, file or `Model`. None
+        takes shipped networks that were trained for the forward model, plug-and-play, and classical methods that fit.
     measurements
         One for each picture, in the order of the pictures, where they are there already; else they are simulated.
     sigma
@@ -146,10 +147,11 @@ class _Asked:
         from aplomb.classical.recovery import RECOVERIES, fitting
         from aplomb.model import load, shipped
 
-        known = (*ITERATIONS, *RECOVERIES)
+        known = ("network", *ITERATIONS, *RECOVERIES)
+        networks = trained_for(forward, 1 if len(shape) == 2 else shape[2])
         if unknown := sorted(self.without - {*known}):
             raise BadInput(f"asked to leave out {unknown[0]!r}, which is not a method; known are {', '.join(known)}")
-        wanted: Sequence[Any] = ["pnp", *fitting(forward)] if self.methods is None else self.methods
+        wanted: Sequence[Any] = [*networks, "pnp", *fitting(forward)] if self.methods is None else self.methods
         found: dict[str, Method] = {}
         for item in [wanted] if isinstance(wanted, (str, os.PathLike, Model)) else wanted:
             if str(item) in self.without:
@@ -159,7 +161,7 @@ class _Asked:
                 name = str(item)
             elif isinstance(item, Model) or str(item) in shipped() or os.path.isfile(item):
                 network = item if isinstance(item, Model) else load(item)
-                name, arguments = network.name, {"method": "pnp", "model": network}
+                name, arguments = network.name, {"model": network}
             else:
                 raise BadInput(f"asked for method {str(item)!r}, which is neither a file nor one of {', '.join(known)}")
             name = free_name(name, found)
