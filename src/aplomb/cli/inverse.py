@@ -252,7 +252,7 @@ def simulate(
     if len(planes) != 1:
         raise BadInput(f"{clean}: found {len(planes)} images; simulate takes one at a time")
     y = np.asarray(model.simulate(planes, np.random.default_rng(seed)))
-    values = as_given(y, model)
+    values = written = as_given(y, model)
     say(f"{clean}: {picture.size[1]} x {picture.size[0]} pixels, {picture.colour}, {picture.array.dtype}")
     say(f"forward model: {in_words(model)}")
     if np.iscomplexobj(values) and output.suffix.lower() != ".npy":
@@ -268,12 +268,12 @@ def simulate(
             raise BadInput(f"{clean} has alpha, and a picture of another size comes out; save it without alpha")
         whole = origin.dtype.kind in "ub"
         lost = clipping(values, f"{origin.dtype}; .npy holds them as they are") if whole else []
-        values = io.from_float(y, origin)
-        lost += io.write(output, values, like=picture)
+        written = io.from_float(y, origin)
+        lost += io.write(output, written, like=picture)
     for note in (*picture.notes, *lost):
         warn(note)
     if makes_pictures(model) and y.shape == planes.shape:
-        say(f"PSNR against {clean}: {psnr(io.to_float(values)[0], planes):.2f} dB")
+        say(f"PSNR against {clean}: {psnr(io.to_float(written)[0], planes):.2f} dB")
     say(f"wrote {output}: {' x '.join(map(str, values.shape))}, seed {seed}")
 
 

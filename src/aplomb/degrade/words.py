@@ -17,11 +17,12 @@ from aplomb.degrade.sample import Bicubic, Mask, Mosaic
 from aplomb.degrade.sensing import Blocks, Hadamard
 from aplomb.layers.pad import Pad
 from aplomb.layers.resample import Downsample
-from aplomb.operator import Operator
+from aplomb.operator import Identity, Operator
 
 __all__ = ["in_words"]
 
 WORDS: dict[type, Callable[[Any], str]] = {
+    Identity: lambda leaf: "",
     Pad: lambda leaf: "",  # the border of the blur behind it
     AsComplex: lambda leaf: "",
     Blur: lambda leaf: f"blur by {leaf.size[0]} x {leaf.size[1]} pixels",

@@ -19,7 +19,7 @@ from aplomb.degrade.steps import KINDS, Here
 from aplomb.layers.pad import Pad
 from aplomb.layers.resample import Downsample
 from aplomb.model import Card, Model, load, shipped
-from aplomb.operator import Operator
+from aplomb.operator import Identity, Operator
 
 __all__ = ["beyond", "fits", "trained_for"]
 
@@ -68,7 +68,7 @@ def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
     # what was learned of counted light, or of a camera, is of no use elsewhere
     if "camera" in card.forward or (kind != name and kind != "gaussian") or (not steps and kind == "gaussian"):
         return False
-    leaves = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, (Pad, AsComplex))]
+    leaves = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, (Identity, Pad, AsComplex))]
     if any(isinstance(leaf, Fourier) for leaf in leaves):
         # a mask behind it is a part of the step
         leaves = [leaf for leaf in leaves if isinstance(leaf, Fourier)]
