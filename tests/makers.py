@@ -30,6 +30,7 @@ from aplomb.layers import (
     bounded_conv,
     channel_clip,
     clip_by,
+    colour_products,
     conv,
     conv_transposed,
     crop,
@@ -40,6 +41,7 @@ from aplomb.layers import (
     flatten,
     global_average_pool,
     group_sort,
+    haar,
     hard_clip,
     l2_pool,
     layer_norm,
@@ -152,6 +154,8 @@ CHANNELS = [
     made(place(0, 3, 5), 2, 3, name="place on vectors"),
     made(append_constant(0.3), 2, 2, 5, 4, adjoint=SIZE),
     made(append_constant(0.0), 2, 2, 5, 4, adjoint=SIZE),
+    made(colour_products, 2, 3, 5, 4, name="products of colours"),
+    made(chain(conv(2, 2), colour_products, conv(6, 1, 1)), 2, 2, 5, 4, name="a transform of products"),
 ]
 
 SKEW = ((2, 0), (1, 3))
@@ -303,6 +307,8 @@ RESAMPLINGS = [
     *(made(pixel_unshuffle(m), 2, 2, 2 * m, 3 * m) for m in (2, 3)),
     made(pixel_unshuffle(2), 2, 1, 4, 6, name="pixel_unshuffle of one channel"),
     made(upsample_repeat(1), 2, 2, 3, 4),
+    made(haar, 2, 2, 4, 6, name="haar"),
+    made(chain(haar, haar, conv(16, 3), relu), 2, 1, 8, 12, name="haar twice"),
 ]
 
 _psf = np.random.default_rng(4).uniform(0.1, 1.0, (3, 4))

@@ -5,7 +5,7 @@ A page is run from top to bottom in one namespace and in an empty folder that ho
 - ``python``: a comment behind an expression is its value, or the error that it raises, if it looks like one; what
   is printed stands right behind the block, as it is (in a ``text`` block, or as Markdown);
 - ``console``: lines that begin with ``$ aplomb`` are run, and answer with the lines below them, numbers aside;
-- ``toml``: a recipe, or parts of one;
+- ``toml``: a recipe, or parts of one, or a forward model;
 - ``sh``, and indented in the README: commands are parsed, not run.
 """
 
@@ -19,6 +19,7 @@ import io
 import re
 import shlex
 import tokenize
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser
 
 import aplomb.cli
+from aplomb.degrade.forward import parse_forward
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
@@ -201,13 +203,19 @@ def masked(text: str) -> list[str]:
 
 
 def recipe(example: Example) -> None:
-    """Read a recipe; what a part of one leaves out is filled in. Written to the file that its first line names."""
-    pytest.importorskip("torch")
-    from aplomb.train import parse_recipe
+    """Read a recipe, or a forward model; what a part of a recipe leaves out is filled in.
 
+    Written to the file that its first line names.
+    """
     text = str(example.parsed)
     if name := re.match(r"# (\w+\.toml)\n", text):
         Path(name[1]).write_text(text, encoding="utf-8")
+    if re.search(r"^\[\[step\]\]", text, re.M):
+        parse_forward(tomllib.loads(text), shape=(1, 1, 128, 128))
+        return
+    pytest.importorskip("torch")
+    from aplomb.train import parse_recipe
+
     whole = re.search(r"^task = ", text, re.M)
     rest = [] if whole else [line for line in BASE.splitlines() if line and f"[{line.split()[0]}]" not in text]
     parse_recipe("\n".join([*rest, text]), f"{example.path}:{example.line}")
@@ -275,12 +283,18 @@ def test_every_field_of_the_card_is_explained() -> None:
         assert f"| `{field.name}` |" in page("models.md"), field.name
 
 
-@pytest.mark.parametrize("command", ["denoise", "burst", "segment", "classify"])
+OF_RECOVERY = ("deblur", "upscale", "inpaint", "demosaic", "reconstruct", "restore", "simulate")
+
+
+@pytest.mark.parametrize("command", ["denoise", "burst", "segment", "classify", *OF_RECOVERY])
 def test_every_option_is_explained(command: str) -> None:
     group: Any = typer.main.get_command(aplomb.cli.app)
-    for option in group.commands[command].params:
-        if option.param_type_name == "option":
-            assert any(name in page(f"{command}.md") for name in option.opts), option.opts
+    found = group.commands[command]
+    told = page("recover.md" if command in OF_RECOVERY else f"{command}.md")
+    for leaf in getattr(found, "commands", {command: found}).values():
+        for option in leaf.params:
+            if option.param_type_name == "option":
+                assert any(name in told for name in option.opts), option.opts
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         SegmentationComparison,
         compare,
         compare_classification,
+        compare_recovery,
         compare_segmentation,
     )
+    from aplomb.degrade.forward import ForwardModel, read_forward
     from aplomb.errors import AplombError, BadInput, RunError
     from aplomb.explanation import Explanation, explain
     from aplomb.facts.table import Table, table
@@ -48,6 +50,7 @@ _HOME = {
     "Comparison": "comparison",
     "ErrorEstimate": "restore.estimate",
     "Explanation": "explanation",
+    "ForwardModel": "degrade.forward",
     "Model": "model",
     "Operator": "operator",
     "Recovered": "restore.recover",
@@ -61,6 +64,7 @@ _HOME = {
     "classify": "recognise.classify",
     "compare": "comparison",
     "compare_classification": "comparison",
+    "compare_recovery": "comparison",
     "compare_segmentation": "comparison",
     "denoise": "restore.denoise",
     "estimate_error": "restore.estimate",
@@ -71,6 +75,7 @@ _HOME = {
     "mse": "metrics",
     "psnr": "metrics",
     "quantise": "runtime.quantise",
+    "read_forward": "degrade.forward",
     "recover": "restore.recover",
     "segment": "recognise.segment",
     "shipped": "model",
@@ -91,6 +96,7 @@ __all__ = [
     "Comparison",
     "ErrorEstimate",
     "Explanation",
+    "ForwardModel",
     "Model",
     "Operator",
     "Recovered",
@@ -104,6 +110,7 @@ __all__ = [
     "classify",
     "compare",
     "compare_classification",
+    "compare_recovery",
     "compare_segmentation",
     "denoise",
     "estimate_error",
@@ -114,6 +121,7 @@ __all__ = [
     "mse",
     "psnr",
     "quantise",
+    "read_forward",
     "recover",
     "segment",
     "shipped",

@@ -33,8 +33,10 @@ from aplomb.layers.activation import (
     tanh,
 )
 from aplomb.layers.channels import AppendConstant, Place, Take
+from aplomb.layers.colour_products import ColourProducts
 from aplomb.layers.conv import Conv
 from aplomb.layers.dense import Dense, Unflatten, flatten
+from aplomb.layers.haar import Haar
 from aplomb.layers.norm import BatchNorm, Dropout, LayerNorm, LocalContrastNorm
 from aplomb.layers.pad import Crop, Pad
 from aplomb.layers.pool import AveragePool, L2Pool, MaxPool, global_average_pool
@@ -541,6 +543,8 @@ _OWN: dict[str, Callable[[dict[str, Any], list[Any]], Operator]] = {
     "RadialBasis": lambda a, c: RadialBasis(c[1], c[2]),
     "LSTMCell": lambda a, c: LSTMCell(c[1], c[2]),
     "GroupSort": lambda a, c: GroupSort(),
+    "Haar": lambda a, c: Haar(2, bool(a["transposed"])),
+    "ColourProducts": lambda a, c: ColourProducts(),
     "Mask": lambda a, c: Mask(c[1][0]),
     "Mosaic": lambda a, c: Mosaic(a["pattern"], bool(a["transposed"])),
 }

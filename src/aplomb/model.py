@@ -39,7 +39,8 @@ class Card:
 
     name: str = ""
     task: str = ""
-    """What it is for: "denoise", "segment", "classify", or "burst" (features of frequencies to scores of frames)."""
+    """What it is for: "denoise", "restore", "segment", "classify", or "burst" (features of frequencies to scores of
+    frames)."""
     channels: int = 1
     """Channels of the picture that it takes (1 grey, 3 RGB); features, for the task "burst"."""
     noise_map: bool = False
@@ -55,6 +56,14 @@ class Card:
     """Of the task "segment", what it gives: "regions", "borders" or "distances" (see `aplomb.recognise.targets`)."""
     standardise: bool = False
     """Whether each picture is given minus its mean over its standard deviation, channel by channel."""
+    forward: dict[str, Any] = field(default_factory=dict)
+    """Of the task "restore", what was measured: the table that `aplomb.degrade.forward.parse_forward` reads, in which
+    a list stands for what was drawn from."""
+    start: dict[str, Any] = field(default_factory=dict)
+    """Of the task "restore", what the network sees of a measurement: `kind`, `rate`, and whether `mask` and `level` are
+    further channels (see `aplomb.restore.trained.Start`)."""
+    rates: tuple[float, ...] = ()
+    """Of the task "restore", the weights of the data steps behind its passes (see `aplomb.restore.unrolled`)."""
     size: tuple[int, int] | None = None
     """Height and width of pictures, for a classifier that takes one size."""
     multiple: int = 1
@@ -101,6 +110,9 @@ class Card:
             ("standardised", "each picture, channel by channel" if self.standardise else ""),
             ("classes", ", ".join(self.classes)),
             ("target", self.target),
+            ("forward model", _forward_words(self.forward)),
+            ("starts from", _start_words(self.start)),
+            ("data steps", ", ".join(f"{rate:g}" for rate in self.rates)),
             ("parameters", f"{self.parameters:,}"),
             ("multiply-adds a pixel", f"{self.multiply_adds_per_pixel:,}"),
             ("halo, multiple", f"{self.halo} pixels, {self.multiple}"),
@@ -263,6 +275,23 @@ def _words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+def _forward_words(table: dict[str, Any]) -> str:
+    """A forward model in one line: its steps in order, then the noise."""
+
+    def words(entries: dict[str, Any]) -> str:
+        rest = ", ".join(f"{k} {_words(v)}" for k, v in entries.items() if k != "kind")
+        return f"{entries.get('kind', '?')}" + (f" ({rest})" if rest else "")
+
+    steps = " -> ".join(words(step) for step in table.get("step", ()))
+    noise = f"noise {words(table['noise'])}" if table.get("noise") else ""
+    return ", ".join(filter(None, (steps, noise)))
+
+
+def _start_words(start: dict[str, Any]) -> str:
+    more = [f"the {name} as a further channel" for name in ("mask", "level") if start.get(name)]
+    return ", ".join([start["kind"], *more]) if start else ""
+
+
 def weights_hash(model: onnx.ModelProto) -> str:
     """SHA-256 over the weights and the graph that uses them, in hexadecimal; metadata is left out."""
     from onnx import helper, numpy_helper
@@ -316,7 +345,13 @@ def _parse(path: Path) -> tuple[onnx.ModelProto, Card | None]:
             raise ModelError(
                 f"model {path} has format {entries['format']}, this Aplomb reads up to {FORMAT}; update Aplomb"
             )
-        for name in ("value_range", "noise_range", "classes", "size"):  # JSON has no tuples; old files lack the last
+        for name in (
+            "value_range",
+            "noise_range",
+            "classes",
+            "size",
+            "rates",
+        ):  # JSON has no tuples; old files lack the last
             if entries.get(name) is not None:
                 entries[name] = tuple(entries[name])
         card = Card(**entries)

@@ -6,14 +6,17 @@ Heavy imports stay inside the commands, so that ``aplomb --help`` answers at onc
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import typer
 
 from aplomb.cli.burst import burst
 from aplomb.cli.comparing import compare
+from aplomb.cli.inverse import deblur, demosaic, inpaint, restore, simulate, upscale
 from aplomb.cli.networks import certify, explain, inspect, models
 from aplomb.cli.pictures import denoise
 from aplomb.cli.recognition import classify, segment
+from aplomb.cli.reconstruct import reconstruct
 from aplomb.cli.training import train
 from aplomb.errors import AplombError
 
@@ -26,8 +29,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (denoise, burst, segment, classify, compare, inspect, certify, explain, train, models):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    denoise, deblur, upscale, inpaint, demosaic, restore, simulate, burst, segment, classify, compare, inspect, certify,
+    explain, train, models,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
+app.add_typer(reconstruct, name="reconstruct")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The command compare: of denoisers, of segmentations, of classifications."""
+"""The command compare: of denoisers, of recoveries, of segmentations, of classifications."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from aplomb.cli.measurements import write_comparison
 from aplomb.cli.options import EngineChoice, EngineOption, PrecisionChoice, PrecisionOption, Threads
-from aplomb.cli.terminal import progress, say
+from aplomb.cli.terminal import progress
 from aplomb.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,17 +21,20 @@ class CompareTask(StrEnum):
     """What is compared."""
 
     denoise = "denoise"
+    recover = "recover"
     segment = "segment"
     classify = "classify"
 
 
 SEGMENTING = ("labels", "target", "class", "value", "mask", "membranes")
 RECOGNISING = ("seeds", "train-share")
+RECOVERING = ("forward",)
 DENOISING = ("sigma", "without", "max-seconds", "engine", "precision", "threads")
 REFUSED = {
-    CompareTask.denoise: (*SEGMENTING, *RECOGNISING),
-    CompareTask.segment: DENOISING,
-    CompareTask.classify: (*DENOISING, *SEGMENTING),
+    CompareTask.denoise: (*SEGMENTING, *RECOGNISING, *RECOVERING),
+    CompareTask.recover: (*SEGMENTING, *RECOGNISING, "sigma", "max-seconds", "precision"),
+    CompareTask.segment: (*DENOISING, *RECOVERING),
+    CompareTask.classify: (*DENOISING, *SEGMENTING, *RECOVERING),
 }
 """Options that mean nothing to a task."""
 
@@ -52,7 +56,10 @@ def compare(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for table (CSV), figure (PNG) and report (HTML).")
     ] = Path("comparison"),
-    without: Annotated[list[str] | None, typer.Option(help="A denoiser to leave out; repeat for more.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="A method to leave out; repeat for more.")] = None,
+    forward: Annotated[
+        Path | None, typer.Option(help="Recover: forward model (TOML) by which pictures are measured, with its noise.")
+    ] = None,
     max_seconds: Annotated[
         float | None, typer.Option(help="Leave a denoiser out on a picture that it would take longer for.")
     ] = None,
@@ -61,7 +68,8 @@ def compare(
     precision: PrecisionChoice = PrecisionOption.f32,
     threads: Threads = None,
     task: Annotated[
-        CompareTask | None, typer.Option(help="What is compared: denoise, or segment where --labels are given.")
+        CompareTask | None,
+        typer.Option(help="What is compared: denoise; segment with --labels, recover with --forward."),
     ] = None,
     labels: Annotated[
         list[Path] | None, typer.Option(help="Segment: folder of label files, one a picture, in the order of names.")
@@ -89,15 +97,16 @@ def compare(
         int | None, typer.Option(min=1, help="How many seeds; 1 to segment and 3 to classify unless given.")
     ] = None,
 ) -> None:
-    """Put methods side by side on the same pictures: denoisers on added noise, segmentations, or classifications."""
+    """Put methods side by side on the same pictures: denoisers, recoveries, segmentations, classifications."""
     from aplomb.io import make_folder
 
-    what = task or (CompareTask.segment if labels else CompareTask.denoise)
+    implied = CompareTask.segment if labels else CompareTask.recover if forward else CompareTask.denoise
+    what = task or implied
     given: dict[str, Any] = {
         "sigma": sigma, "without": without, "max-seconds": max_seconds, "threads": threads, "labels": labels,
         "engine": engine is not EngineOption.auto, "precision": precision is not PrecisionOption.f32, "target": target,
         "class": classes, "value": values, "mask": mask, "membranes": membranes, "train-share": train_share,
-        "seeds": seeds,
+        "seeds": seeds, "forward": forward,
     }  # fmt: skip
     for option in REFUSED[what]:
         if given[option] not in (None, False, []):
@@ -110,6 +119,12 @@ def compare(
         options = {"engine": engine.value, "precision": precision.value, "threads": threads}
         level = 25.0 if sigma is None else sigma
         result = _denoisers(pictures, level, method, seed, without=without or (), max_seconds=max_seconds, **options)
+    elif what is CompareTask.recover:
+        if forward is None:
+            raise BadInput("asked to compare recoveries, found no forward model; give a TOML file by --forward")
+        result = _recoveries(
+            pictures, forward, method, seed, without=without or (), engine=engine.value, threads=threads
+        )
     elif what is CompareTask.segment:
         if not labels:
             raise BadInput(
@@ -123,11 +138,7 @@ def compare(
         )  # fmt: skip
     else:
         result = _classifications(pictures, method, range(seed, seed + (seeds or 3)), train_share)
-    say(str(result))
-    result.to_csv(folder / "comparison.csv")
-    result.figure(folder / "comparison.png")
-    result.report(folder / "comparison.html")
-    say(f"wrote comparison.csv, comparison.png and comparison.html into {output}")
+    write_comparison(result, folder)
 
 
 def _denoisers(pictures: list[Path], sigma: float, methods: list[str] | None, seed: int, **options: Any) -> Comparison:
@@ -135,6 +146,15 @@ def _denoisers(pictures: list[Path], sigma: float, methods: list[str] | None, se
 
     with progress("comparing") as step:
         return run([str(p) for p in pictures], sigma / 255, methods, seed=seed, progress=step, **options)
+
+
+def _recoveries(
+    pictures: list[Path], forward: Path, methods: list[str] | None, seed: int, **options: Any
+) -> Comparison:
+    from aplomb import compare_recovery
+
+    with progress("comparing") as step:
+        return compare_recovery([str(p) for p in pictures], forward, methods, seed=seed, progress=step, **options)
 
 
 def _check_target(target: str | None) -> None:

@@ -38,13 +38,14 @@ def page(comparison: Comparison) -> str:
         section("Where it was measured", machine(comparison.about)),
     ]
     lead = f"{subject}, seed {comparison.seed}"
-    return document("Denoising compared", subject, lead, sections, _backgrounds(comparison))
+    return document(comparison.title, subject, lead, sections, _backgrounds(comparison))
 
 
 def _scores(comparison: Comparison) -> str:
-    """The rows, with what each gains over the noisy picture as a bar."""
+    """The rows, with what each gains over the input as a bar."""
     rows, tops = comparison.rows, best(comparison)
     noisy = rows[0].psnr if rows and rows[0].kind == "input" else 0.0
+    first = rows[0].method if rows else "noisy"
     high = max((row.psnr for row in rows if math.isfinite(row.psnr)), default=0.0)
     lines = []
     for number, row in enumerate(rows):
@@ -61,7 +62,7 @@ def _scores(comparison: Comparison) -> str:
         lines.append(f"<tr class={row.kind}>{''.join(drawn)}</tr>")
     heads = "".join(f"<th{' class=n' if i > 1 else ''}>{title}</th>" for i, title in enumerate(COLUMNS))
     table = (
-        f"<div class=wide><table>\n<thead><tr>{heads}<th>gain over noisy</th></tr></thead>\n<tbody>\n"
+        f"<div class=wide><table>\n<thead><tr>{heads}<th>gain over {escape(first)}</th></tr></thead>\n<tbody>\n"
         + "\n".join(lines)
         + "\n</tbody></table></div>"
     )

@@ -75,7 +75,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of methods on pictures, with what they were measured by. `compare` makes it.
+    """Scores of methods on pictures, with what they were measured by. `compare` and `compare_recovery` make it.
 
     ``print(comparison)`` gives a plain table, a rich console one in colour.
 
@@ -87,7 +87,7 @@ class Comparison:
 
     scores: tuple[Score, ...]
     noise: str = ""
-    """The noise in words."""
+    """The noise in words; of recoveries, the forward model."""
     sigma: float = math.nan
     """Level that the methods were told, standard deviation in the range 0..1; NaN: each picture's own."""
     seed: int = 0
@@ -98,6 +98,8 @@ class Comparison:
     about: Mapping[str, str] = field(default_factory=dict)
     """Command, date, machine and versions."""
     examples: tuple[Example, ...] = ()
+    title: str = "Denoising compared"
+    """Of the report."""
 
     @cached_property
     def pictures(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from aplomb.errors import AplombError, BadInput, ShapeError
 from aplomb.metrics import eight_bit, psnr, ssim
 from aplomb.model import Model
 
-__all__ = ["compare"]
+__all__ = ["EXAMPLES", "QUICK", "compare", "scored", "sound", "timed"]
 
 Noise = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 Progress = Callable[[int, int, str], None]
@@ -191,7 +191,7 @@ class _Work:
         noisy = np.asarray(self.noise(clean, rng), np.float32)
         level = self.sigma if self.sigma is not None else float(np.sqrt(np.mean(np.square(noisy - clean))))
         pixels = clean.shape[0] * clean.shape[1]
-        self.scores.append(_score(NOISY, "input", name, noisy, clean, 0.0, pixels, ""))
+        self.scores.append(scored(NOISY, "input", name, noisy, clean, 0.0, pixels, ""))
         region = detailed(clean, 128 if len(self.methods) <= 5 else 96)
         crops = {"clean": cut(eight_bit(clean), region), NOISY: cut(eight_bit(noisy), region)}
         for method in self.methods:
@@ -217,13 +217,13 @@ class _Work:
             if self.max_seconds is not None and expected > self.max_seconds:
                 problem = f"left out: about {expected:.0f} s expected, {self.max_seconds:g} s allowed"
                 return Score(method.name, method.kind, name, pixels=pixels, problem=problem), None
-            answer, seconds = _timed(method, noisy, level)
-            result = _sound(answer.image, clean.shape)
+            answer, seconds = timed(method, noisy, level)
+            result = sound(answer.image, clean.shape)
         except Exception as error:  # a method may be anybody's code
             return Score(method.name, method.kind, name, pixels=pixels, problem=words(error)), None
         self.notes.extend(f"{method.name}: {note}" for note in answer.notes)
         shown = result.astype(np.float32) / np.float32(255)
-        return _score(method.name, method.kind, name, shown, clean, seconds, pixels, answer.detail), result
+        return scored(method.name, method.kind, name, shown, clean, seconds, pixels, answer.detail), result
 
     def _pace(self, method: Method, noisy: Image, level: float) -> float:
         """Seconds a pixel, from runs on a small part; they also load what the method needs."""
@@ -259,7 +259,7 @@ class _Work:
             self.progress(self.done, self.steps, what)
 
 
-def _timed(method: Method, noisy: Image, level: float) -> tuple[Answer, float]:
+def timed(method: Method, noisy: Image, level: float) -> tuple[Answer, float]:
     """The answer, and the seconds of the shortest of up to three runs."""
     shortest, total, runs = math.inf, 0.0, 0
     limit = PATIENT if method.kind == "network" else QUICK
@@ -272,7 +272,7 @@ def _timed(method: Method, noisy: Image, level: float) -> tuple[Answer, float]:
     return answer, shortest
 
 
-def _sound(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def sound(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The result in 8 bits, if it is a picture like the input."""
     if image.shape != shape:
         raise ShapeError(f"it made {image.shape} of a picture of shape {shape}")
@@ -281,9 +281,10 @@ def _sound(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return eight_bit(image.astype(np.float32))
 
 
-def _score(
+def scored(
     method: str, kind: str, picture: str, image: Image, clean: Image, seconds: float, pixels: int, detail: str
 ) -> Score:
+    """What a result in 0..1 is worth."""
     try:
         similarity = ssim(image, clean)
     except ShapeError:  # smaller than its window

@@ -16,7 +16,7 @@ from aplomb.operator import Ask, Bound, GraphWriter, Grid, Interval, Operator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Resampling(LinearLeaf):
+class Resampling(LinearLeaf):
     """Linear, the same on both axes, by an integer factor."""
 
     factor: int
@@ -45,7 +45,7 @@ class _Resampling(LinearLeaf):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Downsample(_Resampling):
+class Downsample(Resampling):
     """f[k] -> f[m k]: every m-th pixel."""
 
     def _apply(self, x: Array) -> Array:
@@ -78,7 +78,7 @@ class Downsample(_Resampling):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ZeroUpsample(_Resampling):
+class ZeroUpsample(Resampling):
     """f[n] at k = m n, zero elsewhere; the adjoint of down-sampling."""
 
     def _numpy(self, x: Array) -> Array:
@@ -123,7 +123,7 @@ class ZeroUpsample(_Resampling):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Repeat(_Resampling):
+class Repeat(Resampling):
     """f[floor(k / m)]: nearest-neighbour up-sampling; `transposed` adds up each block instead."""
 
     transposed: bool = False
@@ -164,7 +164,7 @@ class Repeat(_Resampling):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bilinear(_Resampling):
+class Bilinear(Resampling):
     """Bilinear up-sampling with aligned pixel centres: output k looks at (k + 1/2) / m - 1/2, clipped."""
 
     transposed: bool = False
@@ -231,7 +231,7 @@ class Bilinear(_Resampling):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PixelShuffle(_Resampling):
+class PixelShuffle(Resampling):
     """Channels to pixels: y[c, m i + a, m j + b] = x[c m m + a m + b, i, j] (Shi et al. 2016)."""
 
     def _numpy(self, x: Array) -> Array:
@@ -275,7 +275,7 @@ class PixelShuffle(_Resampling):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PixelUnshuffle(_Resampling):
+class PixelUnshuffle(Resampling):
     """Pixels to channels, the inverse and the adjoint of pixel shuffle."""
 
     def _numpy(self, x: Array) -> Array:

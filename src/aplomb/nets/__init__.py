@@ -11,6 +11,7 @@ from aplomb.nets.dncnn import dncnn
 from aplomb.nets.fully_convolutional import fully_convolutional
 from aplomb.nets.googlenet import googlenet, main_branch
 from aplomb.nets.hopfield import hopfield
+from aplomb.nets.isp import demosaic, isp
 from aplomb.nets.lean import lean
 from aplomb.nets.lean_unet import lean_unet
 from aplomb.nets.learned_ista import learned_ista, thresholding_network, unrolled_ista
@@ -26,7 +27,9 @@ from aplomb.nets.stable import averaged, gradient_steps
 from aplomb.nets.state_dict import read_state_dict
 from aplomb.nets.unet import unet, unet_denoiser
 from aplomb.nets.unet_valid import unet_valid
+from aplomb.nets.upscale import upscale
 from aplomb.nets.vgg import vgg
+from aplomb.nets.wavelet import wavelet
 from aplomb.nets.wide_resnet import wide_resnet
 from aplomb.operator import Operator
 
@@ -63,6 +66,10 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "stable-grey": gradient_steps,
     "stable-colour": partial(gradient_steps, channels=3, width=64, scales=(4, 2) * 5),
     "averaged": averaged,
+    "upscale": upscale,
+    "demosaic": demosaic,
+    "isp": isp,
+    "wavelet": wavelet,
     **CLASSIFIERS,
 }
 """Makers of fresh networks by name; keyword arguments change the sizes."""
@@ -73,12 +80,14 @@ __all__ = [
     "alexnet",
     "averaged",
     "burst_weights",
+    "demosaic",
     "dncnn",
     "from_state_dict",
     "fully_convolutional",
     "googlenet",
     "gradient_steps",
     "hopfield",
+    "isp",
     "lean",
     "lean_unet",
     "learned_ista",
@@ -98,6 +107,8 @@ __all__ = [
     "unet_denoiser",
     "unet_valid",
     "unrolled_ista",
+    "upscale",
     "vgg",
+    "wavelet",
     "wide_resnet",
 ]

@@ -25,11 +25,13 @@ def lean(
     blocks: Sequence[int] = (4, 1, 1),
     bias: bool = False,
     seed: int = 0,
+    extra: int = 1,
 ) -> Operator:
     """Lean denoiser of pictures with `channels` channels plus one that holds the noise level (range 0..1).
 
     `widths` are the channels at 1/2, 1/4, ... of the resolution, `blocks` the residual blocks on either side of each
-    level (the deepest has them once). Picture sizes must be multiples of 2 ** len(widths).
+    level (the deepest has them once). `extra` channels stand behind the picture: the level, a mask, both, none.
+    Picture sizes must be multiples of 2 ** len(widths).
 
     >>> net = lean()
     >>> net.input_channels(), net.output_shape((1, 2, 64, 64))
@@ -37,8 +39,26 @@ def lean(
     >>> net.multiply_adds((1, 2, 64, 64)) / 64 ** 2 < 60_000
     True
     """
-    if len(widths) != len(blocks) or not widths or channels < 1:
-        raise BadInput(f"lean(channels={channels}, widths={widths}, blocks={blocks}): one width and one count a level")
+    if channels < 1 or extra < 0:
+        raise BadInput(
+            f"lean(channels={channels}, extra={extra}): give at least one channel, and no less than none more"
+        )
+    head = conv(4 * (channels + extra), _first(widths), bias=bias)
+    tail = conv(_first(widths), 4 * channels, bias=bias)
+    noise = chain(pixel_unshuffle(2), head, levels(widths, blocks, bias), tail, pixel_shuffle(2))
+    return ((take(0, channels) if extra else identity) - noise).initialise(seed)
+
+
+def levels(widths: Sequence[int], blocks: Sequence[int], bias: bool = False) -> Operator:
+    """What lean networks share: residual blocks at several resolutions, from ``widths[0]`` channels to as many.
+
+    Sizes must be multiples of 2 ** (len(widths) - 1). The weights are left to be drawn (`initialise`).
+
+    >>> levels((8, 16), (1, 1)).output_shape((1, 8, 6, 6))
+    (1, 8, 6, 6)
+    """
+    if len(widths) != len(blocks) or _first(widths) < 1:
+        raise BadInput(f"widths={widths}, blocks={blocks}: give one width and one count a level")
 
     def residual_block(width: int) -> Operator:
         return identity + chain(conv(width, width, bias=bias), relu, conv(width, width, bias=bias))
@@ -53,7 +73,8 @@ def lean(
         up = conv_transposed(below, width, 2, stride=2, bias=bias)
         return chain(side, identity + chain(down, level(depth + 1), up), side)
 
-    head = conv(4 * (channels + 1), widths[0], bias=bias)
-    tail = conv(widths[0], 4 * channels, bias=bias)
-    noise = chain(pixel_unshuffle(2), head, level(0), tail, pixel_shuffle(2))
-    return (take(0, channels) - noise).initialise(seed)
+    return level(0)
+
+
+def _first(widths: Sequence[int]) -> int:
+    return widths[0] if widths else 0

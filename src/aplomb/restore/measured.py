@@ -20,7 +20,7 @@ from aplomb.degrade.sensing import Blocks, Hadamard
 from aplomb.errors import BadInput, ShapeError
 from aplomb.io import Origin, Picture, from_float, to_float
 
-__all__ = ["Measured", "measured"]
+__all__ = ["Measured", "as_given", "makes_pictures", "measured"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Measured:
         return np.asarray(picture[0, 0] if picture.shape[1] == 1 else picture[0])
 
 
+def makes_pictures(forward: ForwardModel) -> bool:
+    """Whether measurements are pictures; else they are k-space, sinograms or sums of pixels.
+
+    >>> from aplomb.degrade.sample import mosaic
+    >>> makes_pictures(ForwardModel(mosaic()))
+    True
+    """
+    return not any(forward.find(kind) is not None for kind in (Fourier, Projection, Blocks, Hadamard))
+
+
 def measured(measurement: Picture | ArrayLike, forward: ForwardModel) -> Measured:
     """Check a measurement against its forward model.
 
@@ -60,7 +70,7 @@ def measured(measurement: Picture | ArrayLike, forward: ForwardModel) -> Measure
     (1, 2, 8, 8)
     """
     spectrum = forward.find(Fourier) is not None
-    if not spectrum and not any(forward.find(kind) for kind in (Projection, Blocks, Hadamard)):
+    if makes_pictures(forward):
         planes, origin = to_float(measurement, name="measurement")
         forward.check_measurement(planes)
         return Measured(planes, origin, np.ndim(measurement) if not isinstance(measurement, Picture) else 0)
@@ -80,3 +90,16 @@ def measured(measurement: Picture | ArrayLike, forward: ForwardModel) -> Measure
     forward.check_measurement(y)
     parts = spectrum and forward.find(AsComplex) is None
     return Measured(y, None, rank, (-1.0, 1.0) if parts else (0.0, 1.0))
+
+
+def as_given(y: NDArray[Any], forward: ForwardModel) -> NDArray[Any]:
+    """A measurement (1, C, H, W) of this forward model in the layout that people have; what `measured` undoes.
+
+    >>> from aplomb.degrade.fourier import mri
+    >>> as_given(np.ones((1, 2, 8, 8)), ForwardModel(mri(np.ones((8, 8), bool)))).dtype
+    dtype('complex128')
+    """
+    if makes_pictures(forward):
+        return np.asarray(y[0, 0] if y.shape[1] == 1 else np.moveaxis(y[0], 0, -1))
+    y = to_complex(y) if forward.find(Fourier) is not None else y
+    return np.asarray(y[0, 0] if y.shape[1] == 1 else y[0])

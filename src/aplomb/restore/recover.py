@@ -13,19 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
-from aplomb.degrade.sample import Bicubic
-from aplomb.errors import BadInput
+from aplomb.degrade.sample import Bicubic, Mask
+from aplomb.degrade.words import in_words
+from aplomb.errors import BadInput, ModelError
 from aplomb.io import Picture
 from aplomb.layers.pad import Pad
 from aplomb.layers.resample import Downsample
-from aplomb.model import Model
+from aplomb.model import Model, load
 from aplomb.operator import Operator
 from aplomb.restore.convergence import strongest
+from aplomb.restore.fitting import beyond, trained_for
 from aplomb.restore.measured import Measured, measured
 from aplomb.restore.plug_and_play import LAST, METHODS, levels, plug_and_play
 from aplomb.restore.prior import prior
 from aplomb.restore.settings import settings
 from aplomb.restore.start import smoothest
+from aplomb.restore.trained import apply
 from aplomb.runtime.engines import EngineName
 
 __all__ = ["Recovered", "recover"]
@@ -74,14 +77,16 @@ def recover(
     forward
         D with what is known of the noise, or D alone.
     method
-        "pnp", which is plug-and-play by half-quadratic splitting ("hqs"), "admm", "proximal-gradient", or the name of a
-        classical one. None: plug-and-play.
+        "network", one that was trained for this forward model; "pnp", plug-and-play by half-quadratic splitting
+        ("hqs"), "admm", "proximal-gradient"; or the name of a classical one. None: plug-and-play, or the network that
+        `model` is.
     sigma
         Standard deviation of the noise in y, the picture being in 0..1. None: the forward model's; where that says
         nothing, it is estimated from blurred pictures, and taken to be next to none elsewhere.
     model
-        Denoiser for plug-and-play: name of a shipped model, ONNX file or `Model`. None: the usual one, or with
-        "proximal-gradient" the one that is non-expansive, so that the iteration is known to converge.
+        Name of a shipped model, ONNX file or `Model`: a network trained for this, or a denoiser for plug-and-play.
+        None: the usual one, or with "proximal-gradient" the one that is non-expansive, so that the iteration is
+        known to converge.
     iterations, strength
         Of plug-and-play, see `aplomb.restore.plug_and_play.plug_and_play`. None: what suits the forward model.
     engine, threads
@@ -112,6 +117,14 @@ def recover(
     forward = forward if isinstance(forward, ForwardModel) else ForwardModel(forward)
     given = measured(measurement, forward)
     noise, notes = _noise(given, forward, sigma)
+    model = model if model is None or isinstance(model, Model) else load(model)
+    trained = model is not None and model.card is not None and model.card.task == "restore"
+    if method == "network" or (method is None and trained):
+        net = model or _network(forward, forward.picture_shape(given.y.shape)[1])
+        x = apply(net, given.y, forward, level=noise, engine=engine, threads=threads)
+        if net.card is not None and (note := beyond(net.card, forward, noise)):
+            notes.append(note)
+        return Recovered(given.as_given(x), "network", net.name, noise, time.perf_counter() - begin, tuple(notes))
     chosen = "hqs" if method in (None, "pnp") else method
     if chosen not in METHODS:
         x = _classical(chosen, given, forward, noise)
@@ -137,8 +150,14 @@ def recover(
         solves=usual.solves,
         progress=progress,
     )
+    x = found.x
+    if noise == 0 and isinstance(operator, Mask):
+        # without noise what was seen needs no network
+        seen = np.broadcast_to(operator.weight == 1, x.shape)
+        x = np.where(seen, given.y, x)
+        notes.append("there is no noise: what the mask lets through was left as it is")
     return Recovered(
-        image=given.as_given(found.x),
+        image=given.as_given(x),
         method=method or "pnp",
         model=denoiser.name,
         sigma=noise,
@@ -149,11 +168,22 @@ def recover(
     )
 
 
+def _network(forward: ForwardModel, channels: int) -> Model:
+    """The shipped one for this forward model."""
+    found = trained_for(forward, channels)
+    if not found:
+        raise ModelError(
+            f"no network in the package was trained for this forward model ({in_words(forward)}); take the method pnp, "
+            "or give yours as model"
+        )
+    return found[0]
+
+
 def _classical(name: str, given: Measured, forward: ForwardModel, sigma: float) -> NDArray[Any]:
     from aplomb.classical.recovery import RECOVERIES, recovery
 
     if name not in RECOVERIES:
-        raise BadInput(f"method {name!r} asked for; known are: pnp, {', '.join((*METHODS, *RECOVERIES))}")
+        raise BadInput(f"method {name!r} asked for; known are: network, pnp, {', '.join((*METHODS, *RECOVERIES))}")
     return np.asarray(recovery(name)(given.y, forward, sigma))
 
 

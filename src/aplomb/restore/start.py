@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aplomb.degrade.solve import conjugate_gradients
 from aplomb.operator import Operator
 
-__all__ = ["roughness", "smoothest"]
+__all__ = ["roughness", "seen", "smoothest"]
 
 Values = NDArray[Any]
 
@@ -51,6 +51,19 @@ def smoothest(
         return np.asarray(back(linear(x)) + weight * roughness(x))
 
     return np.asarray(conjugate_gradients(gram, back(y - offset), tolerance, iterations))
+
+
+def seen(y: Values, forward: Operator) -> Values:
+    """The measurement sent back, as bright as explains it best: a D* y with the a that minimises ||D a D* y - y||.
+
+    >>> from aplomb.operator import identity
+    >>> seen(np.full((1, 1, 1, 2), 3.0), 2.0 * identity).ravel()
+    array([1.5, 1.5])
+    """
+    linear = forward.linear_part()
+    x = np.asarray(linear.adjoint()(y - forward(np.zeros_like(linear.adjoint()(y)))))
+    again = np.asarray(linear(x), np.float64)
+    return x * (float(np.vdot(again, y)) / max(float(np.vdot(again, again)), np.finfo(np.float64).tiny))
 
 
 def roughness(x: Values) -> Values:

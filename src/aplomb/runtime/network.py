@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class Geometry:
     values_per_pixel: float
     border: Pads = NO_PADS
     """Pixels that the network takes beyond each side of its result: valid convolutions eat them."""
+    factor: int = 1
+    """Pixels that it makes of one, on each axis: more than one for super-resolution."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ class Network:
         """The tiles for pictures of `shape`. Raises BadInput if the smallest needs more than `memory`."""
         n, c, height, width = shape
         g = self.geometry
-        return plan(
+        found = plan(
             (n, c, height, width),
             halo=g.halo, multiple=g.multiple, values_per_pixel=g.values_per_pixel, memory=self.memory, border=g.border,
         )  # fmt: skip
+        return replace(found, factor=g.factor)
 
     def __call__(self, x: Values, *, extra: Values | None = None, progress: Progress | None = None) -> Values:
         """Run it. `extra`, (N, E), enters as E constant channels. Raises ModelError if the size does not come out."""
@@ -60,7 +64,8 @@ class Network:
 
     def _run(self, x: Values) -> Values:
         y = self.engine(x)
-        sizes = [n - sum(eaten) for n, eaten in zip(x.shape[2:], self.geometry.border, strict=True)]
+        factor = self.geometry.factor
+        sizes = [factor * (n - sum(eaten)) for n, eaten in zip(x.shape[2:], self.geometry.border, strict=True)]
         most = self.geometry.multiple
         if y.ndim != 4 or any(not n <= found < n + most for n, found in zip(sizes, y.shape[2:], strict=True)):
             raise ModelError(
@@ -95,6 +100,11 @@ def geometry(model: Model) -> Geometry:
     except (ModelError, ShapeError):  # one pass over the whole picture is right for any network that keeps sizes
         return Geometry(None, 1, 256.0)
     output = operator.output_shape(shape)
+    steps = {1 / operator.grid(axis).step for axis in (0, 1)} if len(output) == 4 else set()
+    factor = steps.pop() if len(steps) == 1 else Fraction(1)
+    if factor > 1 and factor.denominator == 1 and output[2:] == tuple(int(factor) * n for n in shape[2:]):
+        halo, multiple, values = facts(operator, shape)
+        return Geometry(halo, multiple, values, factor=int(factor))
     if len(output) != 4 or any(operator.grid(axis).step != 1 or output[2 + axis] > shape[2 + axis] for axis in (0, 1)):
         raise ModelError(
             f"model {model.name} makes {output} of {shape}: it has no value for each pixel; classes of whole pictures "

@@ -41,6 +41,8 @@ class Plan:
     halo: int
     border: Pads = NO_PADS
     """Pixels around a tile that the network takes and does not give back."""
+    factor: int = 1
+    """Pixels that the network makes of one, on each axis."""
 
     def tiles(self) -> list[tuple[slice, slice]]:
         """Where tiles lie in the padded picture, without their border."""
@@ -128,7 +130,8 @@ def apply(
     """`network` on the pictures `x`, (N, C, H, W), tile by tile.
 
     `extra`, (N, E), holds numbers that enter as E constant channels (a noise level). `network` gives back as many
-    pixels as it takes, less the border, and perhaps a few behind them, which are left out.
+    pixels as it takes, less the border, and perhaps a few behind them, which are left out; or `layout.factor` times as
+    many on each axis.
     `progress` is called with the tiles done and the tiles in all.
     """
     n, _, height, width = x.shape
@@ -147,16 +150,19 @@ def apply(
             maps = extra[pictures][:, :, None, None] * np.ones((1, 1, *part.shape[2:]), np.float32)
             part = np.concatenate([part, maps.astype(np.float32)], axis=1)
         y = network(part)
+        f = layout.factor
         if result is None:
-            result = np.empty((n, y.shape[1], height, width), np.float32)
+            result = np.empty((n, y.shape[1], f * height, f * width), np.float32)
         rows, columns = layout.kept(tile)
         inner = y[
             :,
             :,
-            rows.start - tile[0].start : rows.stop - tile[0].start,
-            columns.start - tile[1].start : columns.stop - tile[1].start,
+            f * (rows.start - tile[0].start) : f * (rows.stop - tile[0].start),
+            f * (columns.start - tile[1].start) : f * (columns.stop - tile[1].start),
         ]
-        target = result[pictures, :, rows, columns]  # cut off by the picture's own size: the padding is not kept
+        target = result[
+            pictures, :, f * rows.start : f * rows.stop, f * columns.start : f * columns.stop
+        ]  # cut off by the picture's own size: the padding is not kept
         target[...] = inner[:, :, : target.shape[2], : target.shape[3]]
         if progress is not None:
             progress(done + 1, len(batches) * len(tiles))

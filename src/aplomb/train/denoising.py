@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aplomb.data import Split, find_pictures, load_pictures, split_files
-from aplomb.errors import BadInput, RecipeError, ShapeError
+from aplomb.data import load_pictures
+from aplomb.errors import RecipeError, ShapeError
 from aplomb.model import Card
 from aplomb.operator import Operator
 from aplomb.train.feed import Feed
@@ -21,6 +21,7 @@ from aplomb.train.losses import Batch, Network
 from aplomb.train.losses import loss as loss_of
 from aplomb.train.pool import Mapper
 from aplomb.train.recipe import DenoiseRecipe
+from aplomb.train.split import split_pictures
 from aplomb.train.task import Judged, Run, Task
 from aplomb.train.validate import Judge
 
@@ -37,47 +38,17 @@ class Denoising(Task[DenoiseRecipe]):
     def __init__(self, recipe: DenoiseRecipe, data: str | os.PathLike[str] | None) -> None:
         self.recipe = recipe
         part = recipe.data
-        notes: list[str] = []
-        root = Path(data or os.environ.get("APLOMB_DATA") or ".").expanduser()
-        places, validation, test, pair = part.train, part.validation, part.test, part.pair
-        if data is not None and not any((root / p).exists() for p in (*places, *validation)) and not pair:
-            try:
-                find_pictures(places, root)
-            except BadInput:
-                notes.append(f"{root} has none of {', '.join(places)}: its own pictures are the training set")
-                places, validation, test = ["."], [], []
-        files = find_pictures(places, root)
-        if part.limit and part.limit < len(files) and not pair:
-            keep = np.random.default_rng(recipe.run.seed).permutation(len(files))[: part.limit]
-            files = [files[i] for i in sorted(keep)]
-        pairs = find_pictures(pair, root) if pair else []
-        if pair and len(pairs) != len(files):
-            raise RecipeError(
-                f"{recipe.name}: [data] pair names {len(pairs)} pictures, train {len(files)}; give one for each"
-            )
-        share = 0.0 if validation else part.validation_fraction
-        if len(files) == 1:
-            share = 0.0
-            notes += [] if validation else ["one picture only: none is left for validation"]
-        split = split_files(files, validation=share, test=0.0 if test else part.test_fraction, seed=recipe.run.seed)
-        other = dict(zip(files, pairs, strict=bool(pairs)))
-        held = tuple(find_pictures(validation, root)) if validation else split.validation
-        held = held[: recipe.validation.limit]
-        split = Split(split.train, held, tuple(find_pictures(test, root)) if test else split.test)
-        counts = (len(split.train), len(held), len(split.test))
-        notes.append("{} pictures to train on, {} for validation, {} for the test".format(*counts))
-        if both := set(split.train) & set(held):
-            notes.append(f"careful: {len(both)} file(s), {min(both)} among them, are in training and in validation")
+        split, other, self.notes = split_pictures(recipe, part, data)
 
         def load(wanted: tuple[Path, ...]) -> list[NDArray[Any]]:
             return load_pictures(wanted, channels=part.channels)
 
         whole = load(split.train)
         self.train = [reduced(a, scale) for scale in part.scales for a in whole]
-        self.validation = load(held)
-        self.pairs = load(tuple(other[f] for f in split.train)) if pairs else []
-        self.validation_pairs = load(tuple(other[f] for f in held)) if pairs and not validation else []
-        self.files, self.notes = split, tuple(notes)
+        self.validation = load(split.validation)
+        self.pairs = load(tuple(other[f] for f in split.train)) if other else []
+        self.validation_pairs = load(tuple(other[f] for f in split.validation)) if other and not part.validation else []
+        self.files = split
         self.takes_level = False
 
     @property

@@ -34,6 +34,7 @@ from aplomb.train.parameters import Trainable, array_of, remembers
 from aplomb.train.pool import Mapper, side_by_side
 from aplomb.train.progress import Progress, Record
 from aplomb.train.recipe import Recipe, read_recipe
+from aplomb.train.restoring import Restoring
 from aplomb.train.segmenting import Segmenting
 from aplomb.train.start import build_network, describe, freeze_result, precision_here
 from aplomb.train.task import Judged, Task
@@ -44,7 +45,9 @@ CHECK = 10
 """Steps between two looks at the loss: it is logged, and a NaN ends the run."""
 
 
-TASKS: dict[str, type[Task[Any]]] = {"denoise": Denoising, "segment": Segmenting, "classify": Classifying}
+TASKS: dict[str, type[Task[Any]]] = {
+    "denoise": Denoising, "restore": Restoring, "segment": Segmenting, "classify": Classifying,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """A recipe: one TOML file that says what is trained, on what, and how. Read strictly.
 
-    task         denoise (unless given), segment or classify
+    task         denoise (unless given), restore, segment or classify
     [network]    which network, with its keyword arguments
     [data]       which pictures, in which pieces
     [noise]      denoise: what is added to them
+    [forward]    restore: what is measured of them
+    [start]      restore: what the network sees of a measurement
+    [unrolled]   restore: data steps between passes of the network
     [labels]     segment: what the label files mean
     [augment]    segment, classify: how pictures are varied
     [loss]       what is minimised
@@ -31,14 +34,17 @@ from aplomb.errors import RecipeError
 from aplomb.train.recipe.classify import ClassifyRecipe
 from aplomb.train.recipe.denoise import SUPERVISED, DenoiseRecipe, LossPart, NoisePart
 from aplomb.train.recipe.parts import NetworkPart, OptimiserPart, Recipe, SchedulePart
+from aplomb.train.recipe.restore import RestoreRecipe
 from aplomb.train.recipe.segment import SegmentRecipe
 
 __all__ = [
     "SUPERVISED", "ClassifyRecipe", "DenoiseRecipe", "LossPart", "NetworkPart", "NoisePart", "OptimiserPart", "Recipe",
-    "SchedulePart", "SegmentRecipe", "parse_recipe", "read_recipe",
+    "RestoreRecipe", "SchedulePart", "SegmentRecipe", "parse_recipe", "read_recipe",
 ]  # fmt: skip
 
-TASKS: dict[str, type[Recipe]] = {"denoise": DenoiseRecipe, "segment": SegmentRecipe, "classify": ClassifyRecipe}
+TASKS: dict[str, type[Recipe]] = {
+    "denoise": DenoiseRecipe, "restore": RestoreRecipe, "segment": SegmentRecipe, "classify": ClassifyRecipe,
+}  # fmt: skip
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:

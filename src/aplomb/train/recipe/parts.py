@@ -128,7 +128,7 @@ class JudgePart(Part):
 class Recipe(Part):
     """A recipe, checked; the tasks have subclasses. `text` is the file as it was read."""
 
-    task: Literal["denoise", "segment", "classify"]
+    task: Literal["denoise", "restore", "segment", "classify"]
     title: str = ""
     """One line for the model's card."""
     network: NetworkPart

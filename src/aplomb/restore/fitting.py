@@ -1,0 +1,99 @@
+"""Which of the shipped networks was trained for a forward model, and whether one was trained for so much noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aplomb.degrade.blur import Blur
+from aplomb.degrade.forward import ForwardModel
+from aplomb.degrade.fourier import AsComplex, Fourier
+from aplomb.degrade.noise import Gaussian
+from aplomb.degrade.radon import FanBeam, Radon
+from aplomb.degrade.sample import Bicubic, Mask, Mosaic
+from aplomb.degrade.sensing import Blocks, Hadamard
+from aplomb.degrade.steps import KINDS, Here
+from aplomb.layers.pad import Pad
+from aplomb.layers.resample import Downsample
+from aplomb.model import Card, Model, load, shipped
+from aplomb.operator import Identity, Operator
+
+__all__ = ["beyond", "fits", "trained_for"]
+
+LEAVES: dict[str, type[Operator]] = {
+    "blur": Blur,
+    "downsample": Downsample,
+    "bicubic": Bicubic,
+    "mask": Mask,
+    "mosaic": Mosaic,
+    "fourier": Fourier,
+    "gaussian": Blocks,
+    "hadamard": Hadamard,
+    "radon": Radon,
+    "fan-beam": FanBeam,
+}
+"""What a step of a card's forward model is made of."""
+
+
+def trained_for(forward: ForwardModel, channels: int) -> list[Model]:
+    """The shipped models of the task "restore" for such a forward model, those for as many channels first.
+
+    >>> from aplomb.operator import identity
+    >>> trained_for(ForwardModel(identity), 7)
+    []
+    """
+    found = [model for model in map(load, shipped()) if model.card is not None and fits(model.card, forward, channels)]
+    return sorted(found, key=lambda model: model.card is not None and model.card.channels != channels)
+
+
+def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
+    """Whether a network with that card was trained for a forward model of these steps, in this order.
+
+    Blurs, masks and angles are given with the forward model; factors, and the sums of compressed sensing, must be those
+    of the training. A network for colour takes grey pictures as well.
+
+    >>> from aplomb.degrade.sample import bicubic
+    >>> card = Card(task="restore", channels=3, forward={"step": [{"kind": "bicubic", "factor": 2}]})
+    >>> [fits(card, ForwardModel(bicubic(m)), 1) for m in (2, 3)]
+    [True, False]
+    """
+    steps = card.forward.get("step", ())
+    if card.task != "restore" or card.channels not in ({1, 3} if channels == 1 else {channels}):
+        return False
+    kind = card.forward.get("noise", {}).get("kind", "gaussian")
+    name = "gaussian" if forward.noise is None else forward.noise.name
+    # what was learned of counted light, or of a camera, is of no use elsewhere
+    if "camera" in card.forward or (kind != name and kind != "gaussian") or (not steps and kind == "gaussian"):
+        return False
+    leaves = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, (Identity, Pad, AsComplex))]
+    if any(isinstance(leaf, Fourier) for leaf in leaves):
+        # a mask behind it is a part of the step
+        leaves = [leaf for leaf in leaves if isinstance(leaf, Fourier)]
+    return len(leaves) == len(steps) and all(_same(step, leaf) for step, leaf in zip(steps, leaves, strict=True))
+
+
+def beyond(card: Card, forward: ForwardModel, sigma: float) -> str:
+    """A note if Gaussian noise of that standard deviation, range 0..1, lies outside of the training; else nothing."""
+    told = card.forward.get("noise", {})
+    levels = np.ravel(told.get("sigma", ())) if told.get("kind") == "gaussian" else np.zeros(0)
+    if forward.noise is not None and not isinstance(forward.noise, Gaussian):
+        return ""
+    if not levels.size or levels.min() * 0.9 <= 255 * sigma <= levels.max() * 1.1:
+        return ""
+    shown = " to ".join(f"{level:g}" for level in sorted({levels.min(), levels.max()}))
+    return f"{card.name} was trained on noise of standard deviation {shown} of 255, here are {255 * sigma:.3g}"
+
+
+def _same(step: Mapping[str, Any], leaf: Operator) -> bool:
+    kind = step["kind"]
+    if not isinstance(leaf, LEAVES.get(kind, type(None))):
+        return False
+    if isinstance(leaf, (Bicubic, Downsample)):
+        return bool(leaf.factor == step.get("factor", 2))
+    if isinstance(leaf, Blocks):
+        trained: Any = KINDS[kind](Here(Path(), None), **{key: value for key, value in step.items() if key != "kind"})
+        return bool(leaf.rows.shape == trained.rows.shape and np.allclose(leaf.rows, trained.rows))
+    return True
