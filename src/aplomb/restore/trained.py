@@ -195,7 +195,7 @@ def apply(
     top, left = _shift(operator, card.forward)
     if top or left:
         y = np.pad(y, ((0, 0), (0, 0), (top, 0), (left, 0)), mode="reflect")
-    network = open_network(model, engine, memory=memory, threads=threads)
+    network = open_network(model, engine, memory=memory, threads=threads, finer=True)
     levels = None if level is None else np.full((len(y), 1, 1, 1), level, np.float32)
 
     def run(x: Array) -> Array:
