@@ -76,13 +76,13 @@ def test_a_deblurring_network_learns_and_the_file_is_all_that_inference_needs(ph
             error = (value.clip(0, 1) * 255).round() / 255 - clean.numpy()
             into.append(-10 * np.log10(np.mean(error**2)))
     assert np.mean(scores) == pytest.approx(result.figures["PSNR"], abs=0.02)
-    assert np.mean(scores) > np.mean(before) + 3
+    assert np.mean(scores) > np.mean(before) + 0.7
 
 
 @pytest.mark.parametrize(
     ("step", "more", "network"),
     [
-        ('kind = "mask"\ndraw = ["text", "regions"]', "start = {mask = true}\nunrolled = {rates = [1e-4]}", "lean-grey"),
+        ('kind = "mask"\ndraw = ["text"]', "start = {mask = true}\nunrolled = {rates = [1e-4]}", "lean-grey"),
         ('kind = "fourier"\nsampling = "radial"', f"{ADJOINT}\nunrolled = {{rates = [0.01]}}", "lean-grey"),
         ('kind = "gaussian"\nblock = 16', f"{ADJOINT}\nunrolled = {{rates = [0.01]}}", "wavelet"),
         ('kind = "radon"\nangles = 20\ncircle = false', 'start = {kind = "fbp"}', "wavelet"),
@@ -201,7 +201,7 @@ forward = {noise = {kind = "poisson", peak = [1, 30], law = "log-uniform"}}
         (("sigma = [1, 8]", "sigma = [8, 1]"), "lowest, highest"),
         (("sigma = [1, 8]", "peak = 3"), "takes sigma"),
         (('border = "circular"', 'edge = "circular"'), "edge"),
-        (('"lean-grey", widths = [8, 12], blocks = [1, 1], bias', '"isp", widths = [8], blocks = [1], bias'), "does not fit"),
+        (('"lean-grey", widths = [8, 12], blocks = [1, 1]', '"isp", widths = [8], blocks = [1]'), "does not fit"),
         (('[forward.noise]\nkind = "gaussian"\nsigma = [1, 8]\n', ""), "level = true needs"),
     ],
 )  # fmt: skip
