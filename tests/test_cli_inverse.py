@@ -1,4 +1,7 @@
-"""The commands of inverse problems as a stranger meets them: what they print, write and refuse."""
+"""The commands of inverse problems as a stranger meets them: what they print, write and refuse.
+
+Long because every one of them is met here.
+"""
 
 from __future__ import annotations
 
