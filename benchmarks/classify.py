@@ -51,8 +51,10 @@ def main() -> None:
     chosen = options(
         model={"type": Path, "action": "append", "default": [], "metavar": "FILE", "help": "a frozen network"},
         train={"type": int, "default": 10_000, "help": "pictures that the classical methods learn from"},
+        test={"type": int, "default": HELD_OUT, "help": "of the test, so many pictures"},
         evolve={"type": int, "default": 2_000, "help": "pictures that features are evolved on"},
         generations={"type": int, "default": 30, "help": "of the evolution"},
+        networks={"action": "store_true", "help": "networks alone, without the classical methods and evolution"},
         seed={"type": int, "default": 0, "help": "of the evolution and the forest"},
     )
     data = folder("APLOMB_DATA", "everything, since there are no digits")
@@ -61,7 +63,9 @@ def main() -> None:
         sys.exit(0)
     with np.load(data / "mnist" / "mnist-train.npz") as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
-    train, few, held_out = (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, HELD_OUT)
+    train, few, held_out = (
+        (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, min(chosen.test, HELD_OUT))
+    )
     x, y = images[:train] / 255.0, labels[:train]
     new, truth = images[-HELD_OUT:][:held_out] / 255.0, labels[-HELD_OUT:][:held_out]
 
@@ -79,16 +83,22 @@ def main() -> None:
         found.append((name, kind, count, p, middle - start, time.perf_counter() - middle))
         print(f"   {name}, {kind}: {accuracy(p.argmax(axis=1), truth):.4f}", file=sys.stderr, flush=True)
 
-    for kind, extract in (("pixels", pixels), (f"hand-made ({', '.join(FEATURES)})", made)):
+    taught = () if chosen.networks else (("pixels", pixels), (f"hand-made ({', '.join(FEATURES)})", made))
+    for kind, extract in taught:
         extract(x), extract(new)  # not in the seconds of the method that comes first
         for name in CLASSIFIERS:
             if name != "evolved":
                 run(name, kind, train, Classifier(name, lambda images, index, e=extract: e, seed=chosen.seed))
-    start = time.perf_counter()
-    evolved = search(x[:few], y[:few], generations=generations)
-    spent = time.perf_counter() - start
-    for name in ("lda", "svm"):
-        run(name, f"8 evolved on {few} pictures", train, Classifier(name, lambda images, index: evolved))
+    notes = []
+    if not chosen.networks:
+        start = time.perf_counter()
+        evolved = search(x[:few], y[:few], generations=generations)
+        spent = time.perf_counter() - start
+        for name in ("lda", "svm"):
+            run(name, f"8 evolved on {few} pictures", train, Classifier(name, lambda images, index: evolved))
+        notes.append("seconds of methods are without the features, which methods share")
+        notes.append(f"evolution took {spent:.0f} s, and the best team got {evolved.history[-1]:.4f} in training")
+        notes += [f"evolved: {formula}" for formula in evolved.formulas]
     for path in chosen.model:
         name, probabilities = network(path)
         start = time.perf_counter()
@@ -106,9 +116,7 @@ def main() -> None:
         error = expected_calibration_error(p / p.sum(axis=1, keepdims=True), truth)
         against = None if answers is best else f"{mcnemar(best, answers).p:.2g}"
         report.add(name, kind, count or None, share, low, high, error, against, fit or None, test)
-    report.notes.append("seconds of methods are without the features, which methods share")
-    report.notes.append(f"evolution took {spent:.0f} s, and the best team got {evolved.history[-1]:.4f} in training")
-    report.notes += [f"evolved: {formula}" for formula in evolved.formulas]
+    report.notes += notes
     report.finish(chosen.csv)
 
 

@@ -48,21 +48,23 @@ def measure(
     data: Path | None = None,
     quick: bool = False,
     classical: bool = True,
+    learn: int = LEARN,
 ) -> SegmentationComparison:
     """The networks and, unless told otherwise, the classical methods of a system on its test pictures."""
     recipe = read_recipe(ROOT / "recipes" / f"{system}.toml")
     assert isinstance(recipe, SegmentRecipe), f"{system} does not segment"
     sides, _ = find_annotated(recipe, data)
     test = sides["test"] or _beside(sides["train"][0])
-    few = np.random.default_rng(recipe.run.seed).permutation(len(sides["train"]))[: 2 if quick else LEARN]
-    known = pictures([sides["train"][i] for i in sorted(few)], recipe)
+    few = np.random.default_rng(recipe.run.seed).permutation(len(sides["train"]))[: 2 if quick else learn]
+    known = pictures([sides["train"][i] for i in sorted(few)] if classical else [], recipe)
     asked = pictures(test[: 2 if quick else None], recipe)
     classes = tuple(recipe.labels.classes) if recipe.labels.target == "regions" else None
     loaded = [each if isinstance(each, Model) else load(each) for each in models]
     methods = [*(SYSTEMS[system] if classical else ()), *loaded, *map(Turned, loaded)]
     return compare_segmentation(
         asked.images, asked.labels, methods, target=recipe.labels.target, classes=classes,
-        train=(list(known.images.values()), known.labels), membranes=system == "segment-membranes",
+        train=(list(known.images.values()), known.labels) if classical else None,
+        membranes=system == "segment-membranes",
     )  # fmt: skip
 
 
@@ -118,9 +120,13 @@ def main() -> None:
         system={"required": True, "choices": tuple(SYSTEMS)},
         model={"nargs": "+", "default": [], "type": Path, "help": "model files"},
         data={"type": Path, "help": "folder of the data, APLOMB_DATA unless given"},
+        learn={"type": int, "default": LEARN, "help": "pictures that classical methods learn from"},
+        networks={"action": "store_true", "help": "networks alone, without the classical methods"},
         html={"type": Path, "help": "write the page with overlays and confusion matrices there"},
     )
-    found = measure(chosen.system, chosen.model, chosen.data, chosen.quick)
+    found = measure(
+        chosen.system, chosen.model, chosen.data, chosen.quick, classical=not chosen.networks, learn=chosen.learn
+    )
     first = found.columns[0]
     heads = [*(column.title for column in found.columns), "seconds", "difference to the best"]
     report = Report(f"{chosen.system}: {found.subject}", ["method", "kind", f"{first.title} (95 %)", *heads])

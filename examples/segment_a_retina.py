@@ -20,7 +20,9 @@ picture = (255 * resize(retina(), (560, 560), anti_aliasing=True)).astype(np.uin
 
 found = aplomb.segment(picture, "segment-vessels", uncertainty="flips")
 vessels = found.labels == found.classes.index("vessel")
-print(f"network:     {found.model}, {found.seconds:.1f} s for 8 views of {picture.shape[1]} x {picture.shape[0]} pixels")
+print(
+    f"network:     {found.model}, {found.seconds:.1f} s for 8 views of {picture.shape[1]} x {picture.shape[0]} pixels"
+)
 print(f"vessels:     {100 * vessels.mean():.1f} % of the picture")
 print(f"unsure:      {100 * (found.uncertainty > 0.8).mean():.1f} % of the pixels have an entropy above 0.8 of 1")
 print(f"unsure near: {100 * (found.uncertainty > 0.8)[vessels].mean():.1f} % of the vessel's own pixels")

@@ -130,7 +130,10 @@ def test_classical_methods_by_name(run: Run) -> None:
     assert code == 0, err
     assert np.array_equal(io.read("l.png").array, blobs() > 60)
     assert "3 x class 1: area 144 pixels" in out
-    assert run("segment", "cells.png", "-o", "w.png", "--method", "otsu-watershed", "--overlay", "over.png")[0] == 0
+    code, out, err = run("segment", "cells.png", "-o", "w.png", "--method", "otsu-watershed", "--overlay", "over.png")
+    assert code == 0, err
+    assert "w.png: numbers of objects" in out
+    assert "3 x object: area" in out
     assert io.read("w.png").array.max() == 3
     for words, said in (
         (("--method", "other"), "'other' is not known; there are: otsu"),

@@ -88,6 +88,9 @@ def test_label_folders_that_do_not_fit(tmp_path: Path) -> None:
         label_folders(place, tmp_path / "objects", classes=("a", "b"))
     with pytest.raises(BadInput, match=r"0\.png: found the label 255"):
         label_folders(place, truth, values=(0, 1))
+    (truth / "3.png").rename(truth / "4.png")
+    with pytest.raises(BadInput, match=r"3\.png would belong to 4\.png"):
+        label_folders(place, truth)
     (truth / "2.png").unlink()
     with pytest.raises(BadInput, match=r"4 pictures and 3 label files.*without a partner of their name: 2"):
         label_folders(place, truth)

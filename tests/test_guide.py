@@ -38,7 +38,7 @@ PAGES = [ROOT / "README.md", *GUIDE]
 VALUE = re.compile(r"[-(\[{'\"\d]|True|False|None|<|[A-Z]\w+\(")
 ERROR = re.compile(r"(\w*Error|BadInput): (.*)")
 NUMBER = re.compile(r"\d[\d.,]*")
-NEEDS_TORCH = {"train.md"}
+NEEDS_TORCH = {"train.md", "train-restore.md"}
 
 BASE = """
 network = {name = "residual-3x16"}

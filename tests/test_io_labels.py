@@ -70,6 +70,19 @@ def test_what_cannot_be_labels_is_refused(tmp_path, name, array, match):
     assert name in str(error.value)
 
 
+def test_more_than_65535_small_objects_are_no_photograph(tmp_path):
+    """Of 3 x 3 pixels in a frame of one: nearly half of all neighbours differ, none of two objects do."""
+    numbers = np.arange(1, 260**2 + 1, dtype=np.uint32).reshape(260, 260)
+    labels = np.kron(numbers, np.pad(np.ones((3, 3), np.uint32), ((0, 1), (0, 1))))
+    write_labels(tmp_path / "a.tif", labels)
+    assert read_labels(tmp_path / "a.tif").max() == 67_600
+    dark = np.random.default_rng(0).normal(-30, 25, (64, 64)).clip(0, 255).astype(np.uint8)
+    assert (dark == 0).mean() > 0.8
+    write(tmp_path / "dark.png", dark)
+    with pytest.raises(ImageFileError, match="intensities"):
+        read_labels(tmp_path / "dark.png")
+
+
 def test_a_palette_is_named(tmp_path):
     from PIL import Image
 

@@ -28,7 +28,7 @@ SMALL = {
 """Arguments that make the largest networks small."""
 HUGE = ("alexnet", "vgg-11", "vgg-13", "vgg-16", "vgg-19", "resnet-34", "resnet-50", "resnet-101", "resnet-152")
 """From 20 million weights on; their layers are those of smaller ones, and of tests/nets/test_classifiers.py."""
-LIMITED = ("stable-grey", "stable-colour", "averaged")
+LIMITED = ("learned-ista", "stable-grey", "stable-colour", "averaged")
 
 
 def make(name: str) -> Operator:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from aplomb.errors import BadInput, ImageFileError
 from aplomb.io import Picture, read
 
-__all__ = ["SUFFIXES", "Split", "find_pictures", "load_pictures", "split_files"]
+__all__ = ["SUFFIXES", "Split", "find_pictures", "load_pictures", "misnamed", "split_files"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 """Names that are taken from a folder; a file named one by one, or by a glob, may end as it likes."""
@@ -81,6 +82,38 @@ def find_pictures(
             )
         found.update(dict.fromkeys(files))
     return list(found)
+
+
+def misnamed(pictures: Sequence[Path], partners: Sequence[Path]) -> str:
+    """Empty, or why files that stand side by side in the order of their names do not belong together.
+
+    That order is all there is where the two have names of their own. It is wrong for certain where some names are
+    alike and others stand beside a stranger, and where the first numbers in the names are the same ones in another
+    order.
+
+    Parameters
+    ----------
+    pictures, partners
+        As many of each, such as pictures and label files.
+
+    Examples
+    --------
+    >>> misnamed([Path("21_training.tif"), Path("22_training.tif")], [Path("21_manual.gif"), Path("22_manual.gif")])
+    ''
+    >>> misnamed([Path("b.png"), Path("c.png")], [Path("c.tif"), Path("d.tif")])
+    'b.png would belong to c.tif; give both the same names'
+    >>> misnamed([Path("cell10.png"), Path("cell2.png")], [Path("02-labels.png"), Path("10-labels.png")])
+    'cell10.png would belong to 02-labels.png; give both the same names'
+    """
+    names, others = [file.stem for file in pictures], [file.stem for file in partners]
+    if not set(names) & set(others):
+        names, others = [_first_number(name) for name in names], [_first_number(name) for name in others]
+        if len(set(names)) < len(names) or set(names) != set(others):
+            return ""
+    for name, other, picture, partner in zip(names, others, pictures, partners, strict=True):
+        if name != other:
+            return f"{picture.name} would belong to {partner.name}; give both the same names"
+    return ""
 
 
 def split_files(files: Sequence[Path], *, validation: float = 0.0, test: float = 0.0, seed: int = 0) -> Split:
@@ -183,3 +216,8 @@ def _planes(picture: Picture, channels: int) -> list[NDArray[Any]]:
     else:
         raise BadInput(f"{picture.name}: asked for {channels} channel(s), found {array.shape[1]}")
     return [np.ascontiguousarray(image) for image in array]
+
+
+def _first_number(name: str) -> str:
+    found = re.search(r"\d+", name)
+    return str(int(found.group())) if found else ""

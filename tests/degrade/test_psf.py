@@ -122,11 +122,17 @@ def test_matlab_files_of_version_7_3_are_the_right_way_round(tmp_path: Path):
     kernel = motion(6, 20)
     assert kernel.shape[0] != kernel.shape[1]
     path = tmp_path / "k.mat"
-    with h5py.File(path, "w", userblock_size=512) as file:
-        file["kernel"] = kernel.T  # as MATLAB's memory is
-    with path.open("r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file")
-    np.testing.assert_array_equal(read_psf(path), check_psf(kernel))
+    for cells in (False, True):
+        with h5py.File(path, "w", userblock_size=512) as file:
+            if cells:
+                file["#refs#/a"], file["#refs#/b"] = np.ones((1, 1)), kernel.T
+                references = [[file["#refs#/a"].ref], [file["#refs#/b"].ref]]
+                file.create_dataset("kernels", data=references, dtype=h5py.ref_dtype)
+            else:
+                file["kernel"] = kernel.T  # as MATLAB's memory is
+        with path.open("r+b") as file:
+            file.write(b"MATLAB 7.3 MAT-file")
+        np.testing.assert_array_equal(read_psf(path, int(cells)), check_psf(kernel))
 
 
 def test_levins_kernels():

@@ -39,7 +39,7 @@ PUBLISHED = {
 SIDE = {"mlp-mnist": 28, "lenet-5": 32, "pattern": 32, "alexnet": 227, "wrn-28-10": 32}
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", {**CLASSIFIERS, **PUBLISHED})
 def test_parameters_and_shapes(name: str) -> None:
     """Zeros for weights: what is counted are shapes."""
     net = CLASSIFIERS[name](seed=None)

@@ -113,7 +113,7 @@ def test_networks_by_name(name: str) -> None:
     net = NETWORKS[name]()
     assert net == NETWORKS[name]()
     assert net.linearity is Linearity.NONLINEAR
-    assert net.input_channels() in (1, 2, 4)
+    assert net.input_channels() in (1, 2, 3, 4)
 
 
 def test_unet_denoiser_subtracts() -> None:

@@ -240,3 +240,11 @@ def test_bad_options():
 
     with pytest.raises(ModelError, match="denoises"):
         burst(still(), weights=load("denoise-grey"))
+
+
+def test_the_noise_is_read_where_pictures_have_nothing():
+    """A picture that fills most of the spectrum is not taken for noise."""
+    smooth = np.full((2, 60, 60), np.exp(4), np.float32)
+    corner = np.abs(np.fft.fftfreq(60)) > 0.35
+    smooth[:, corner[:, None] & corner[None]] = 1
+    assert features(smooth)[0, 2, 0, 0] == pytest.approx(1, abs=1e-4)

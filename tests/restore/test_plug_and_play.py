@@ -52,7 +52,9 @@ def test_finds_the_minimum(forward, method):
 @ALL
 def test_half_quadratic_splitting_is_its_two_steps(forward):
     y, x0 = forward(picture()), picture(seed=1)
-    found = plug_and_play(y, forward, shrink, sigma=0.1, schedule=[0.4], strength=0.3, start=x0, tolerance=1e-12)
+    found = plug_and_play(
+        y, forward, shrink, sigma=0.1, schedule=[0.4], strength=0.3, start=x0, tolerance=1e-12, solves=200
+    )
     r = 0.3 * 0.1**2 / 0.4**2
     z = found.x * (1 + 0.4**2)
     back = forward.adjoint()

@@ -8,6 +8,7 @@ import pytest
 from aplomb.degrade.blur import blur
 from aplomb.degrade.fourier import kspace_mask, mri
 from aplomb.degrade.psf import gaussian
+from aplomb.degrade.radon import radon
 from aplomb.degrade.sample import mask
 from aplomb.errors import BadInput
 from aplomb.layers import conv, downsample
@@ -66,6 +67,25 @@ def test_starts():
     x = start_at(y, forward, "data-step", 0.05)
     np.testing.assert_allclose(forward.adjoint()(forward(x) - y) + 0.05 * x, 0, atol=1e-9)
     np.testing.assert_array_equal(unrolled(half, forward, y, X, []), 0.5 * X)
+
+
+def test_filtered_back_projection_is_scikit_images():
+    torch = pytest.importorskip("torch")
+    from skimage.data import shepp_logan_phantom
+    from skimage.transform import iradon, resize
+
+    clean = resize(shepp_logan_phantom(), (40, 40))
+    angles = np.arange(0, 180, 4.0)
+    forward = radon(40, angles)
+    y = forward(clean[None, None])
+    found = start_at(y, forward, "fbp")
+    theirs = iradon(y[0, 0], angles, circle=True)
+    middle = (slice(8, 32), slice(8, 32))
+    assert abs(found[0, 0][middle] - theirs[middle]).mean() < 0.02
+    assert abs(found[0, 0][middle] - clean[middle]).mean() < 0.06
+    np.testing.assert_allclose(start_at(torch.from_numpy(y), forward, "fbp").numpy(), found, atol=1e-10)
+    with pytest.raises(BadInput, match="parallel beams"):
+        start_at(X, MODELS["blur"], "fbp")
 
 
 def test_affine_models_are_centred():

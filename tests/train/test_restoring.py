@@ -27,6 +27,7 @@ optimiser = {kind = "adam", lr = 0.01}
 validation = {every = 60}
 run = {batch = 4}
 """
+ADJOINT = 'start = {kind = "adjoint"}'
 BLUR = """
 schedule = {steps = 60}
 network = {name = "lean-grey", widths = [8, 12], blocks = [1, 1], bias = true, gain = 0.1}
@@ -70,19 +71,20 @@ def test_a_deblurring_network_learns_and_the_file_is_all_that_inference_needs(ph
         clean = torch.from_numpy(picture[None] / np.float32(255))
         batch = task.simulator(clean, generator(*key), generator(*key), np.random.default_rng(key))
         found = apply(model, batch.y.numpy(), ForwardModel(batch.operator), level=float(batch.level))
-        for value, into in ((found, scores), (batch.y.numpy(), before)):
+        untrained = task._restored(lambda x: x[:, :1], batch).numpy()
+        for value, into in ((found, scores), (untrained, before)):
             error = (value.clip(0, 1) * 255).round() / 255 - clean.numpy()
             into.append(-10 * np.log10(np.mean(error**2)))
     assert np.mean(scores) == pytest.approx(result.figures["PSNR"], abs=0.02)
-    assert np.mean(scores) > np.mean(before) + 2
+    assert np.mean(scores) > np.mean(before) + 0.7
 
 
 @pytest.mark.parametrize(
     ("step", "more", "network"),
     [
-        ('kind = "mask"\ndraw = ["random", "regions"]', 'start = {mask = true}\nunrolled = {rates = [1e-4]}', "lean-grey"),
-        ('kind = "fourier"\nsampling = "radial"', 'start = {kind = "adjoint"}\nunrolled = {rates = [0.01]}', "lean-grey"),
-        ('kind = "gaussian"\nblock = 16', 'start = {kind = "adjoint"}\nunrolled = {rates = [0.01]}', "wavelet"),
+        ('kind = "mask"\ndraw = ["text"]', "start = {mask = true}\nunrolled = {rates = [1e-4]}", "lean-grey"),
+        ('kind = "fourier"\nsampling = "radial"', f"{ADJOINT}\nunrolled = {{rates = [0.01]}}", "lean-grey"),
+        ('kind = "gaussian"\nblock = 16', f"{ADJOINT}\nunrolled = {{rates = [0.01]}}", "wavelet"),
         ('kind = "radon"\nangles = 20\ncircle = false', 'start = {kind = "fbp"}', "wavelet"),
         ('kind = "bicubic"\nfactor = 2', "", "upscale"),
     ],
@@ -114,7 +116,7 @@ forward = {stored = 2, step = [{kind = "radon", angles = 12, circle = false}], n
 
 
 def test_tiles_change_nothing_where_the_network_makes_more_pixels(photos, tmp_path) -> None:
-    body = 'network = {name = "upscale", widths = [4, 6], blocks = [1, 1]}\nschedule = {steps = 1}\n'
+    body = 'network = {name = "upscale", factor = 3, widths = [4, 6], blocks = [1, 1]}\nschedule = {steps = 1}\n'
     part = recipe(body + '[[forward.step]]\nkind = "bicubic"\nfactor = 3\n', ("crop = 32", "crop = 36"))
     result = train(part, photos, tmp_path / "up.onnx", run=tmp_path / "run", threads=1, quiet=True)
     model, forward = load(result.path), parse_forward({"step": [{"kind": "bicubic", "factor": 3}]})
@@ -141,7 +143,7 @@ def test_other_patterns_and_grey_pictures_go_through_a_network_for_colour(tmp_pa
         errors[pattern] = float(np.sqrt(np.mean((found - x) ** 2)))
     assert max(errors.values()) < 1.3 * min(errors.values())
     with pytest.raises(ModelError, match="3 channel"):
-        apply(model, x[:, :1], ForwardModel(parse_forward({"step": [{"kind": "fourier", "sampling": "radial", "size": 64}]}).operator)) if False else apply(model, np.zeros((1, 2, 8, 8), np.float32), ForwardModel(identity))
+        apply(model, np.zeros((1, 2, 8, 8), np.float32), ForwardModel(identity))
 
 
 def test_noise_is_that_of_the_degradations(photos) -> None:
@@ -155,7 +157,8 @@ def test_noise_is_that_of_the_degradations(photos) -> None:
         y, level = NoiseDraw(kind, numbers)(clean, draw, draw)
         assert float(y.var()) == pytest.approx(variance, rel=0.05)
         assert float(y.mean()) == pytest.approx(0.5, abs=0.01)
-        assert float(level) ** 2 == pytest.approx(2 * variance if kind == "poisson" else 0.01 + 0.1 * (kind[0] == "p"), rel=1e-3)
+        white = {"gaussian": 0.01, "poisson": 0.1, "poisson-gaussian": 0.11}[kind]
+        assert float(level) ** 2 == pytest.approx(white, rel=1e-3)
 
 
 def test_levels_are_drawn_for_each_piece_or_together() -> None:
@@ -198,7 +201,7 @@ forward = {noise = {kind = "poisson", peak = [1, 30], law = "log-uniform"}}
         (("sigma = [1, 8]", "sigma = [8, 1]"), "lowest, highest"),
         (("sigma = [1, 8]", "peak = 3"), "takes sigma"),
         (('border = "circular"', 'edge = "circular"'), "edge"),
-        (('"lean-grey", widths = [8, 12], blocks = [1, 1]', '"upscale", widths = [8], blocks = [1]'), "does not fit|gives"),
+        (('"lean-grey", widths = [8, 12], blocks = [1, 1]', '"isp", widths = [8], blocks = [1]'), "does not fit"),
         (('[forward.noise]\nkind = "gaussian"\nsigma = [1, 8]\n', ""), "level = true needs"),
     ],
 )  # fmt: skip

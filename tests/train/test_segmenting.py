@@ -180,6 +180,10 @@ def test_folds_hold_out_each_picture_once(folder):
         (lambda f: write(f / "classes" / "3.png", np.zeros((9, 48), np.uint8)), "labels of 9 x 48 pixels for 3.png"),
         (lambda f: write(f / "classes" / "3.png", np.full((48, 48), 90, np.uint8)), "holds 90, where 2 classes are"),
         (lambda f: write(f / "pictures" / "3.tif", np.zeros((4, 48, 48), np.uint8)), "9 pictures"),
+        (
+            lambda f: [(f / "classes" / "7.png").unlink(), (f / "pictures" / "0.png").unlink()],
+            "1.png would belong to 0.png",
+        ),
         (lambda f: [p.unlink() for k in ("pictures", "classes") for p in (f / k).glob("[1-7].png")], "one annotated"),
     ],
 )  # fmt: skip
@@ -188,6 +192,19 @@ def test_bad_annotations_end_in_one_line(spoil, message, folder):
     with pytest.raises(BadInput, match=message) as found:
         Segmenting(recipe(*REGIONS), folder)
     assert "\n" not in str(found.value)
+
+
+def test_a_mask_of_all_objects_is_not_taken_for_one_object(folder):
+    objects = (('target = "regions"\nclasses = ["ground", "disc"]', 'target = "borders"'),)
+    Segmenting(recipe(*objects), folder)
+    masks = recipe(*objects, ('labels = ["labels"]', 'labels = ["classes"]'))
+    with pytest.raises(RecipeError, match="hold 200 only, in 4 places: a mask") as found:
+        Segmenting(masks, folder)
+    assert "\n" not in str(found.value)
+    alone = (discs(0)[1] == 1).astype(np.uint8) * 200
+    for path in (folder / "classes").glob("*.png"):
+        write(path, alone)
+    Segmenting(masks, folder)
 
 
 def test_a_class_without_a_pixel_is_told(folder):

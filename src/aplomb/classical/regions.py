@@ -57,6 +57,7 @@ class RegionGrowing(Segmenter):
     tolerance: float = 0.1
     name: ClassVar[str] = "region-growing"
     takes_seeds: ClassVar[bool] = True
+    numbers_regions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_positive(self.name, "tolerance", self.tolerance)
@@ -141,6 +142,7 @@ class Watershed(Segmenter):
     distance: int = 8
     name: ClassVar[str] = "watershed"
     takes_seeds: ClassVar[bool] = True
+    numbers_regions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_width(self.name, self.width)
@@ -199,6 +201,7 @@ class OtsuWatershed(Segmenter):
     width: float = 1.0
     name: ClassVar[str] = "otsu-watershed"
     takes_seeds: ClassVar[bool] = True
+    numbers_regions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_distance(self.name, self.distance)

@@ -29,6 +29,8 @@ class Segmenter(ABC):
     name: ClassVar[str]
     takes_seeds: ClassVar[bool] = False
     """Whether clicks or scribbles can say what to look for."""
+    numbers_regions: ClassVar[bool] = False
+    """Whether labels are the numbers of objects or regions from 1; else classes."""
 
     def __call__(self, image: npt.ArrayLike, seeds: npt.ArrayLike | None = None) -> Labels:
         """The label of each pixel.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.data import find_pictures
+from aplomb.data import find_pictures, misnamed
 from aplomb.errors import BadInput
 from aplomb.io import class_map, read, read_labels
 
@@ -62,8 +62,8 @@ def label_folders(
     Raises
     ------
     BadInput
-        Different numbers of files, sizes that differ, a value that is no class, more than 32 values, or another
-        number of names than of classes.
+        Different numbers of files, names that belong to others, sizes that differ, a value that is no class, more
+        than 32 values, or another number of names than of classes.
     """
     files, truths = find_pictures(pictures), find_pictures(labels)
     views = find_pictures(masks) if masks is not None else []
@@ -72,6 +72,8 @@ def label_folders(
             alone = sorted({f.stem for f in files} ^ {f.stem for f in found})
             hint = f" (without a partner of their name: {', '.join(alone[:5])})" if alone else ""
             raise BadInput(f"found {len(files)} pictures and {len(found)} {what}; give one for each{hint}")
+        if reason := misnamed(files, found):
+            raise BadInput(reason)
     maps: list[NDArray[Any]] = [read_labels(file) for file in truths]
     fields = [_field(file) for file in views] if masks is not None else None
     if objects:

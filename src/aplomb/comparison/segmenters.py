@@ -27,9 +27,6 @@ USUAL = {
 }  # fmt: skip
 """Classical methods that are compared if none is named."""
 
-OBJECTS = ("region-growing", "watershed", "otsu-watershed")
-"""Segmenters whose labels are numbers of objects; those of the others are classes."""
-
 
 class Question(NamedTuple):
     """What is asked of every method."""
@@ -195,7 +192,7 @@ def _function(make: Callable[[int], Any], name: str, kind: str, question: Questi
                 p = np.moveaxis(np.asarray(method.probabilities(image)), -1, 0)
                 return Found(instances_from_borders(p))
             labels = np.asarray(method(image))
-            if objects and kind == "classical" and name not in OBJECTS:
+            if objects and kind == "classical" and not sample.numbers_regions:
                 labels = _components(labels)
             if objects or not hasattr(method, "probabilities"):
                 return Found(labels)

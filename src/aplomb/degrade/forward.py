@@ -27,26 +27,24 @@ A step has a `kind` and the keys of that kind. A key with a default may be left 
 sizes are (height, width) of the picture that arrives at the step, and may be left out where the reader is told the
 picture's shape.
 
-================ ======================================================================================================
-kind             keys
-================ ======================================================================================================
-blur             psf: "gaussian" (sigma, size), "disk" (radius), "motion" (length, angle), a file (index, normalise) or
-                 rows of numbers (normalise); border = "reflect", "circular", "replicate", "zero" or "valid"
-downsample       factor = 2: every so many pixels
-bicubic          factor = 2, antialias = true
-mask             file: a picture, what is not black is seen; or draw: "random" (fraction = 0.5), "scratches"
-                 (count = 10, width = 2.0), "regions" (count = 5, side = 16) or "text" (text = "Aplomb", height = 16.0),
-                 with seed = 0 and size
-mosaic           pattern = "RGGB"
-interference     frequency = [down, across] in cycles per pixel, amplitude in grey levels (0..255), phase = 0.0 degrees
-fourier          mask: a file, or sampling: "cartesian", "radial", "random" (fraction = 0.3, seed = 0, size);
-                 maps: a .npy file of coil sensitivities; real = true
-gaussian         block = 32, fraction = 0.25, seed = 0, orthonormal = false
-hadamard         fraction = 0.25, seed = 0, signs = true, low = 0.0, size
-radon            angles: a number of them, or degrees; circle = true, size
-fan-beam         angles: a number of them, or degrees; source_distance, detector_distance = 0.0, detectors, spacing,
-                 size
-================ ======================================================================================================
+| kind | keys |
+|---|---|
+| blur | psf: "gaussian" (sigma, size), "disk" (radius), "motion" (length, angle), a file (index, normalise), or rows \
+of numbers (normalise); border = "reflect", "circular", "replicate", "zero" or "valid" |
+| downsample | factor = 2: every so many pixels |
+| bicubic | factor = 2, antialias = true |
+| mask | file: a picture, what is not black is seen; or draw: "random" (fraction = 0.5), "scratches" (count = 10, \
+width = 2.0), "regions" (count = 5, side = 16), each with seed = 0, or "text" (text = "Aplomb", height = 16.0); size |
+| mosaic | pattern = "RGGB" |
+| interference | frequency = [down, across] in cycles per pixel, amplitude in grey levels (0..255), \
+phase = 0.0 degrees |
+| fourier | mask: a file, or sampling: "cartesian", "radial", "random" (fraction = 0.3, seed = 0, size); maps: a .npy \
+file of coil sensitivities; real = true |
+| gaussian | block = 32, fraction = 0.25, seed = 0, orthonormal = false |
+| hadamard | fraction = 0.25, seed = 0, signs = true, low = 0.0, size |
+| radon | angles: a number of them, over 180 degrees, or a list of degrees; circle = true, size |
+| fan-beam | angles: a number of them, over 360 degrees, or a list of degrees; source_distance, \
+detector_distance = 0.0, detectors, spacing, size |
 
 `[noise]` has a kind of `aplomb.degrade.noise` and its numbers; the sigma of Gaussian noise and read_noise are in grey
 levels (0..255). `name`, beside the steps, is for reports.

@@ -49,9 +49,6 @@ class ColourProducts(Operator):
             raise ShapeError(f"{self!r} takes (N, C, H, W), found {shape}")
         return (shape[0], (shape[1] + 1) * (shape[1] + 2) // 2, *shape[2:])
 
-    def _multiply_adds(self, shape: Shape) -> int:
-        return self._output_shape(shape)[1] * shape[0] * shape[2] * shape[3]
-
     def _derivative(self, x: Array) -> Operator:
         # d(u v) = v du + u dv
         z, count = _with_one(x), int(x.shape[1])

@@ -14,6 +14,7 @@ from aplomb.nets.hopfield import hopfield
 from aplomb.nets.isp import demosaic, isp
 from aplomb.nets.lean import lean
 from aplomb.nets.lean_unet import lean_unet
+from aplomb.nets.learned_ista import learned_ista, thresholding_network, unrolled_ista
 from aplomb.nets.lenet import lenet
 from aplomb.nets.mlp import mlp, perceptron
 from aplomb.nets.names import from_state_dict
@@ -61,6 +62,7 @@ NETWORKS: dict[str, Callable[..., Operator]] = {
     "lean-grey": lean,
     "lean-colour": partial(lean, channels=3, widths=(48, 48, 64), blocks=(2, 1, 1)),
     "lean-unet": lean_unet,
+    "learned-ista": learned_ista,
     "stable-grey": gradient_steps,
     "stable-colour": partial(gradient_steps, channels=3, width=64, scales=(4, 2) * 5),
     "averaged": averaged,
@@ -88,6 +90,7 @@ __all__ = [
     "isp",
     "lean",
     "lean_unet",
+    "learned_ista",
     "lenet",
     "main_branch",
     "mlp",
@@ -99,9 +102,11 @@ __all__ = [
     "residual",
     "resnet",
     "resnet_cifar",
+    "thresholding_network",
     "unet",
     "unet_denoiser",
     "unet_valid",
+    "unrolled_ista",
     "upscale",
     "vgg",
     "wavelet",

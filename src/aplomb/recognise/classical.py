@@ -25,7 +25,7 @@ class Labelled:
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     instances: bool = False
-    """Connected regions of one label are the objects, whichever of both the labels are."""
+    """Whether labels are the numbers of objects or regions; else connected regions of one class are the objects."""
 
 
 def by_method(name: str, *, slices: bool = False) -> Callable[[Picture | ArrayLike, Any], Labelled]:
@@ -50,6 +50,8 @@ def by_method(name: str, *, slices: bool = False) -> Callable[[Picture | ArrayLi
             found.append(method(np.moveaxis(picture, 0, -1) if len(picture) > 1 else picture[0]))
             if progress is not None:
                 progress(index + 1, len(planes))
-        return Labelled(laid_out(np.stack(found).astype(np.int32), origin), notes=tuple(notes))
+        return Labelled(
+            laid_out(np.stack(found).astype(np.int32), origin), notes=tuple(notes), instances=method.numbers_regions
+        )
 
     return find

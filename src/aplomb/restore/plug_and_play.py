@@ -37,8 +37,6 @@ FIRST = 49 / 255
 LAST = 0.255 / 255
 """No measurement is taken to be better than this: without noise the data step would leave nothing to the denoiser."""
 
-SOLVE = 50
-"""Most iterations of conjugate gradients in one data step; the next one goes on from there."""
 LOWEST = 1 / 255
 """A fixed level is not lower than this, where denoisers do nothing."""
 
@@ -86,6 +84,7 @@ def plug_and_play(
     start: Values | None = None,
     turns: bool = False,
     tolerance: float = 1e-4,
+    solves: int = 20,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Solution:
     """Recover x from y = D x + noise, with a denoiser as the prior.
@@ -118,8 +117,9 @@ def plug_and_play(
         x_0; D* y unless given.
     turns
         Whether iteration k turns and mirrors the picture for the denoiser, in the k-th of 8 ways, and back.
-    tolerance
-        Of the conjugate gradients in a data step without closed form.
+    tolerance, solves
+        Of the conjugate gradients in a data step without closed form: they end at the tolerance, or after so many
+        iterations, and the next data step goes on from there.
     progress
         Called with the iterations done, the iterations in all and the last residual.
 
@@ -160,7 +160,7 @@ def plug_and_play(
             # what the measurement does not see: zeros around it would be seen, and mirrored borders amplify
             forward = chain(crop(agreed.pads), forward)
             x = np.pad(x, ((0, 0), (0, 0), *agreed.pads), mode="symmetric")
-    run = _Run(y, forward, denoiser, noise * norm, strength, turns, tolerance, agreed)
+    run = _Run(y, forward, denoiser, noise * norm, strength, turns, tolerance, solves, agreed)
     residuals = []
     iterates = {"hqs": _hqs, "admm": _admm, "proximal-gradient": _proximal_gradient}[method](run, told, x)
     for k, after in enumerate(iterates, 1):
@@ -210,6 +210,7 @@ class _Run:
     strength: float
     turns: bool
     tolerance: float
+    solves: int
     terms: Terms
 
     def gradient(self, x: Values) -> Values:
@@ -219,7 +220,9 @@ class _Run:
     def fit(self, z: Values, level: float) -> Values:
         """The x that minimises ||D x - y||^2 + r ||x - z||^2."""
         r = self.strength * (self.sigma / level) ** 2
-        return np.asarray(data_step(z, self.y, self.forward, r, self.tolerance, SOLVE)).astype(z.dtype, copy=False)
+        return np.asarray(data_step(z, self.y, self.forward, r, self.tolerance, self.solves)).astype(
+            z.dtype, copy=False
+        )
 
     def denoise(self, x: Values, level: float, k: int) -> Values:
         if not self.turns:

@@ -147,6 +147,7 @@ def recover(
         strength=usual.strength if strength is None else strength,
         start=smoothest(given.y, operator, 1e-3 * norm**2, iterations=usual.fill).astype(np.float32),
         turns=chosen != "proximal-gradient",
+        solves=usual.solves,
         progress=progress,
     )
     x = found.x

@@ -1,6 +1,7 @@
 """How plug-and-play is run on each kind of forward model, unless it is told: iterations, last noise level, strength.
 
-Chosen on training pictures (benchmarks/plug_and_play.py --tune prints how).
+Chosen by hand on a few pictures of train400 and cbsd432; ``benchmarks/plug_and_play.py --tune`` measures on such. Rays
+take long, hence the few conjugate gradients for them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class Settings:
     """The schedule does not fall below this level, range 0..1, however little noise there is."""
     strength: float = 0.23
     fill: int = 100
-    """Conjugate gradients for the start."""
+    """Most conjugate gradients for the start."""
+    solves: int = 20
+    """Most conjugate gradients in a data step."""
 
 
 KINDS: tuple[tuple[type, Settings], ...] = (
@@ -37,7 +40,7 @@ KINDS: tuple[tuple[type, Settings], ...] = (
     (Fourier, Settings(30, 1 / 255)),
     (Blocks, Settings(40, 1 / 255)),
     (Hadamard, Settings(40, 1 / 255)),
-    (Projection, Settings(12, 1 / 255, fill=20)),
+    (Projection, Settings(12, 1 / 255, fill=10, solves=5)),
 )
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.arrays import Array, concatenate, like, namespace
+from aplomb.arrays import Array, concatenate, like
 from aplomb.degrade.forward import ForwardModel
-from aplomb.degrade.radon import Radon
 from aplomb.degrade.sample import Mask, Mosaic
 from aplomb.errors import BadInput, ModelError
 from aplomb.model import Model
@@ -24,7 +23,7 @@ from aplomb.restore.unrolled import start_at, unrolled
 from aplomb.runtime.engines import EngineName
 from aplomb.runtime.network import open_network
 
-__all__ = ["Start", "apply", "filtered_back_projection", "restored", "start_of"]
+__all__ = ["Start", "apply", "restored", "start_of"]
 
 
 @dataclass(frozen=True)
@@ -109,36 +108,7 @@ def restored(
 
 def start_of(forward: Operator, y: Array, start: Start, scale: float = 1.0) -> Array:
     """What the network sees first of the measurement y, without further channels."""
-    if start.kind == "fbp":
-        return filtered_back_projection(forward, y)
     return start_at(y, forward, start.kind, max(start.rate * scale, 1e-8))
-
-
-def filtered_back_projection(forward: Operator, y: Array) -> Array:
-    """Filtered back-projection of parallel-beam sinograms (N, C, detectors, angles), numpy and torch alike.
-
-    .. math:: x = \\frac{\\pi}{2 K} A^* F^{-1} |\\cdot| F y
-
-    A* is the exact adjoint of the forward model, K its number of angles, and the ramp filter that of Kak and Slaney,
-    "Principles of computerized tomographic imaging", 1988, section 3.3.
-
-    Raises
-    ------
-    BadInput
-        The forward model is not a parallel-beam Radon transform.
-    """
-    if not isinstance(forward, Radon):
-        raise BadInput(f"filtered back-projection asked of {forward!r}; it is for a parallel-beam radon alone")
-    xp = namespace(y)
-    detectors, angles = y.shape[2:]
-    size = max(64, 2 ** int(np.ceil(np.log2(2 * detectors))))
-    n = np.concatenate([np.arange(1, size // 2 + 1, 2), np.arange(size // 2 - 1, 0, -2)])
-    kernel = np.zeros(size)
-    kernel[0], kernel[1::2] = 0.25, -1 / (np.pi * n) ** 2
-    ramp = like(2 * np.real(np.fft.rfft(kernel))[:, None], y)
-    spectrum = xp.fft.rfft(y, n=size, axis=2)
-    filtered = xp.fft.irfft(spectrum * ramp, n=size, axis=2)[:, :, :detectors]
-    return np.pi / (2 * angles) * forward.adjoint()(filtered)
 
 
 def apply(
@@ -195,7 +165,7 @@ def apply(
     top, left = _shift(operator, card.forward)
     if top or left:
         y = np.pad(y, ((0, 0), (0, 0), (top, 0), (left, 0)), mode="reflect")
-    network = open_network(model, engine, memory=memory, threads=threads)
+    network = open_network(model, engine, memory=memory, threads=threads, finer=True)
     levels = None if level is None else np.full((len(y), 1, 1, 1), level, np.float32)
 
     def run(x: Array) -> Array:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
-from aplomb.arrays import Array
+import numpy as np
+
+from aplomb.arrays import Array, like, namespace
+from aplomb.degrade.radon import Radon
 from aplomb.degrade.solve import resolvent
 from aplomb.errors import BadInput
 from aplomb.operator import Operator
 
 __all__ = ["STARTS", "Start", "data_step", "start_at", "unrolled"]
 
-Start = Literal["measured", "adjoint", "data-step"]
+Start = Literal["measured", "adjoint", "data-step", "fbp"]
 STARTS: tuple[Start, ...] = get_args(Start)
 
 
@@ -100,7 +103,10 @@ def data_step(z: Array, y: Array, forward: Operator, r: float, tolerance: float 
 
 
 def start_at(y: Array, forward: Operator, start: str = "adjoint", r: float = 0.01) -> Array:
-    """Where an iteration begins: "measured" y itself, "adjoint" D* (y - D 0), "data-step" (D* D + r I)^-1 of it.
+    """Where an iteration begins.
+
+    "measured" is y itself, "adjoint" D* (y - D 0), "data-step" (D* D + r I)^-1 of that, and "fbp" the filtered
+    back-projection of a sinogram of parallel beams.
 
     >>> import numpy as np
     >>> from aplomb.operator import identity
@@ -115,4 +121,28 @@ def start_at(y: Array, forward: Operator, start: str = "adjoint", r: float = 0.0
         return back(y - forward(zero))
     if start == "data-step":
         return data_step(zero, y, forward, r)
+    if start == "fbp":
+        return _back_projected(y, forward)
     raise BadInput(f"asked to start at {start!r}, known are: {', '.join(STARTS)}")
+
+
+def _back_projected(y: Array, forward: Operator) -> Array:
+    """Sum of the sinogram behind a ramp filter, pi / (2 angles) D* (y * ramp).
+
+    For parallel beams at angles that are spread evenly over half a turn.
+    The ramp is sampled in space (A. Kak, M. Slaney, "Principles of computerized tomographic imaging", 1988, equation
+    3.61), since one that is sampled in frequency loses the mean.
+    """
+    parts = list(forward.leaves())
+    if len(parts) != 1 or not isinstance(parts[0], Radon):
+        raise BadInput('filtered back-projection is for a forward model of parallel beams alone; start at "adjoint"')
+    detectors, angles = y.shape[2:]
+    size = 2 * detectors  # so that nothing wraps around
+    distance = np.minimum(np.arange(size), size - np.arange(size))
+    odd = distance % 2 == 1
+    kernel = np.where(distance == 0, 0.25, np.where(odd, -1 / (np.pi * np.where(odd, distance, 1)) ** 2, 0.0))
+    ramp = 2 * np.real(np.fft.rfft(kernel))
+    xp = namespace(y)
+    frequencies = xp.fft.rfft(y, n=size, axis=2)
+    filtered = xp.fft.irfft(frequencies * like(ramp[:, None], xp.real(frequencies)), n=size, axis=2)[:, :, :detectors]
+    return (np.pi / (2 * angles)) * forward.adjoint()(filtered)

@@ -82,14 +82,20 @@ def open_network(
     *,
     memory: float | None = None,
     threads: int | None = None,
+    finer: bool = False,
 ) -> Network:
-    """A model, ready. `memory` in bytes, half of what is free unless given; the rest as `open_engine` has it."""
+    """A model, ready. `memory` in bytes, half of what is free unless given; the rest as `open_engine` has it.
+
+    A network that makes several pixels of one is refused unless `finer`.
+    """
     room = free_memory() / 2 if memory is None else memory
-    return Network(model, open_engine(model, engine, precision, threads), geometry(model), room)
+    return Network(model, open_engine(model, engine, precision, threads), geometry(model, finer), room)
 
 
-def geometry(model: Model) -> Geometry:
+def geometry(model: Model, finer: bool = False) -> Geometry:
     """Facts of the network, which the runtime needs; ModelError if it has no value for each pixel.
+
+    With `finer` it may have several: a network for super-resolution.
 
     A network of valid convolutions (the U-Net of 2015) gives less than it is given. How much, its output shape says;
     where the result lies in what was given, its span.
@@ -102,7 +108,7 @@ def geometry(model: Model) -> Geometry:
     output = operator.output_shape(shape)
     steps = {1 / operator.grid(axis).step for axis in (0, 1)} if len(output) == 4 else set()
     factor = steps.pop() if len(steps) == 1 else Fraction(1)
-    if factor > 1 and factor.denominator == 1 and output[2:] == tuple(int(factor) * n for n in shape[2:]):
+    if finer and factor > 1 and factor.denominator == 1 and output[2:] == tuple(int(factor) * n for n in shape[2:]):
         halo, multiple, values = facts(operator, shape)
         return Geometry(halo, multiple, values, factor=int(factor))
     if len(output) != 4 or any(operator.grid(axis).step != 1 or output[2 + axis] > shape[2 + axis] for axis in (0, 1)):

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.data import Split, find_pictures, load_pictures, split_files
+from aplomb.data import Split, find_pictures, load_pictures, misnamed, split_files
 from aplomb.errors import BadInput, RecipeError
 from aplomb.io import IGNORE, read, read_labels
 from aplomb.train.crops import floats
 from aplomb.train.recipe.segment import LabelsPart, SegmentRecipe
 
-__all__ = ["Annotated", "annotated", "find_annotated", "standardised"]
+__all__ = ["Annotated", "annotated", "check_objects", "find_annotated", "standardised"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def find_annotated(recipe: SegmentRecipe, data: str | os.PathLike[str] | None) -
     Raises
     ------
     RecipeError
-        Numbers of pictures and labels that differ, or too few pictures to split.
+        Numbers of pictures and labels that differ, names that belong to others, or too few pictures to split.
     """
     part = recipe.data
     root = Path(data or os.environ.get("APLOMB_DATA") or ".").expanduser()
@@ -64,6 +64,9 @@ def find_annotated(recipe: SegmentRecipe, data: str | os.PathLike[str] | None) -
                     f"{', '.join(labels if found is truths else masks)}; give one for each"
                     + (f" (without a partner of their name: {', '.join(alone[:5])})" if alone else "")
                 )
+        for found in (truths, [view for view in views if view]):
+            if found and (reason := misnamed(pictures, found)):
+                raise RecipeError(f"{recipe.name}: {reason}")
         return [Files(*each) for each in zip(pictures, truths, views, strict=True)]
 
     files = pairs(part.train, part.labels, part.mask)
@@ -132,6 +135,28 @@ def annotated(files: Files, recipe: SegmentRecipe) -> Annotated:
     if recipe.data.standardise:
         picture = standardised(picture)
     return Annotated(files.picture.name, picture, labels)
+
+
+def check_objects(found: Sequence[Annotated], recipe: SegmentRecipe) -> None:
+    """Refuse masks where numbered objects are wanted: one number in every picture, in places apart.
+
+    A network for objects would learn from them that all cells of a picture are one. Raises RecipeError.
+    """
+    if recipe.labels.target == "regions":
+        return
+    from skimage.measure import label
+
+    numbers = [np.unique(item.labels[item.labels > 0]) for item in found]
+    if any(len(there) > 1 for there in numbers):
+        return
+    for item, there in zip(found, numbers, strict=True):
+        places = int(label(item.labels > 0).max())
+        if places > 1:
+            raise RecipeError(
+                f"{recipe.name}: the labels of {item.name} hold {there[0]} only, in {places} places: a mask, and "
+                f"target {recipe.labels.target!r} learns from numbered objects; number them, or take target "
+                f"'regions' with values = [0, {there[0]}]"
+            )
 
 
 def standardised(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ from aplomb.recognise.targets import (
     instances_from_borders,
     instances_from_distances,
 )
-from aplomb.train.annotated import Annotated, annotated, find_annotated
+from aplomb.train.annotated import Annotated, annotated, check_objects, find_annotated
 from aplomb.train.crops import PictureSet, at_least, order
 from aplomb.train.parameters import Trainable
 from aplomb.train.pool import Mapper
@@ -58,6 +58,7 @@ class Segmenting(Task[SegmentRecipe]):
         self.recipe = recipe
         sides, self.files = find_annotated(recipe, data)
         self.train, self.validation = ([annotated(f, recipe) for f in sides[side]] for side in ("train", "validation"))
+        check_objects(self.train, recipe)
         self.shares = _class_shares(self.train, recipe)
         first = sides["train"][0]
         self.notes = (

@@ -13,9 +13,9 @@ True
 >>> recovery("sart").fits(model)
 'it needs a forward model of one Radon transform, radon or fan_beam, and nothing else'
 
-Defaults that depend on the noise were chosen for PSNR at a few levels on single pictures: 01 of set12 for blur, masks and
-compressed sensing, one slice each of mri and ct (of `APLOMB_DATA`). `benchmarks/recover_classical.py` prints what they
-reach.
+Defaults that depend on the noise were chosen for PSNR at a few levels on single pictures: 01 of set12 for blur, masks,
+compressed sensing and interference, 01 and 05 for blind deconvolution, one slice each of mri and ct (`APLOMB_DATA`).
+`benchmarks/recover_classical.py` prints what they reach.
 """
 
 from __future__ import annotations
@@ -103,6 +103,6 @@ def fitting(forward: ForwardModel) -> dict[str, Recovery]:
 
     >>> from aplomb.degrade.sample import mosaic
     >>> ", ".join(fitting(ForwardModel(mosaic())))  # doctest: +ELLIPSIS
-    'richardson-lucy, bilinear-demosaicking, malvar-demosaicking, total-variation, wavelet-ista, wavelet-fista'
+    'bilinear-demosaicking, malvar-demosaicking, total-variation, wavelet-ista, wavelet-fista'
     """
     return {name: method for name, method in RECOVERIES.items() if not method.fits(forward)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,12 +19,13 @@ __all__ = ["BlindDeconvolution", "estimate_psf"]
 
 @dataclass(frozen=True)
 class BlindDeconvolution(Recovery):
-    """Deconvolution without knowing the point spread function: of the forward model's, only the size is looked at.
+    """Deconvolution without knowing the point spread function; of the forward model's, only the size is used.
 
     .. math:: \\min_{u, h}\\; \\|h * u - y\\|^2 + \\lambda \\|\\nabla u\\|_0 + \\gamma \\|h\\|^2
 
-    over sharp pictures u and kernels h in turns, from coarse to fine (`estimate_psf`); then `final` deconvolves with the
-    h that was found. Blur and picture are known up to a shift; h is moved such that its centre of mass is in the middle.
+    over sharp pictures u and kernels h in turns, from coarse to fine (`estimate_psf`); then `final` deconvolves with
+    the h that was found. Blur and picture are known up to a shift; h is moved such that its centre of mass is in the
+    middle.
 
     Parameters
     ----------
@@ -37,11 +38,12 @@ class BlindDeconvolution(Recovery):
 
     References
     ----------
-    L. Xu, S. Zheng, J. Jia, "Unnatural L0 sparse representation for natural image deblurring", CVPR 2013. J. Pan, Z. Hu,
-    Z. Su, M.-H. Yang, "Deblurring text images via L0-regularized intensity and gradient prior", CVPR 2014 (the turns).
+    L. Xu, S. Zheng, J. Jia, "Unnatural L0 sparse representation for natural image deblurring", CVPR 2013. J. Pan, Z.
+    Hu, Z. Su, M.-H. Yang, "Deblurring text images via L0-regularized intensity and gradient prior", CVPR 2014 (the
+    turns).
     """
 
-    final: Recovery = Wiener()
+    final: Recovery = field(default_factory=Wiener)
     strength: float = 1e-3
     rounds: int = 5
     name: ClassVar[str] = "blind-deconvolution"
@@ -174,6 +176,6 @@ def _centred(psf: Floats) -> Floats:
 
 def _normalised(psf: Floats) -> Floats:
     if not psf.any():
-        psf = np.zeros(psf.shape)
-        psf[psf.shape[0] // 2, psf.shape[1] // 2] = 1
+        psf = np.zeros_like(psf)
+        psf[tuple(n // 2 for n in psf.shape)] = 1
     return np.asarray(psf / psf.sum())

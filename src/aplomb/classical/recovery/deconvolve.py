@@ -37,15 +37,19 @@ class _FourierFilter(Recovery):
     """Deconvolution as a product with one transfer function, pictures being taken as periodic.
 
     Where the border of the blur is not circular, the measurement is mirrored beyond its ends by the size of the kernel,
-    and there led over smoothly from one end to the other.
+    and there led over smoothly from one end to the other. That is a guess, which counts as noise of its own: where
+    zeros or nothing lie beyond the ends and the kernel is large, total variation and wavelets, which know the border,
+    are better.
     """
+
+    _guess: ClassVar[float] = 0.003
 
     def _fits(self, forward: ForwardModel) -> str:
         return only_blur(forward)
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
         exact = isinstance(forward.operator, Blur) and forward.operator.border == "circular"
-        level = sigma if exact else max(sigma, 0.003)  # what lies beyond the ends is guessed, at that cost
+        level = sigma if exact else float(np.hypot(sigma, self._guess))
         return through_fourier(y, forward.operator, lambda plane, circular: self._filter(plane, circular, level))
 
     def _filter(self, plane: Floats, circular: Blur, sigma: float) -> Floats:
@@ -81,7 +85,7 @@ def edge_taper(plane: Floats, circular: Blur) -> Floats:
     with c, d the autocorrelations of the kernel's projections on rows and columns, periodic and 1 at the ends, as
     MATLAB's ``edgetaper`` does.
     """
-    blurred = circular(plane[None, None])[0, 0]
+    blurred = np.asarray(circular(plane[None, None])[0, 0])
     rows, columns = (1 - _autocorrelation(circular.psf.sum(axis=1 - axis), n) for axis, n in enumerate(plane.shape))
     near = np.outer(rows, columns)
     return np.asarray(near * plane + (1 - near) * blurred)
@@ -91,7 +95,7 @@ def _autocorrelation(profile: Floats, n: int) -> Floats:
     """Of a profile, periodic in n - 1 steps such that both ends hold the lag 0, with maximum 1."""
     power = np.abs(np.fft.rfft(profile, n - 1)) ** 2
     found = np.fft.irfft(power, n - 1)
-    return np.append(found, found[0]) / found[0]
+    return np.asarray(np.append(found, found[0]) / found[0])
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,7 @@ class Wiener(_FourierFilter):
 
     exponent: float = 2.5
     name: ClassVar[str] = "wiener-deconvolution"
+    _guess: ClassVar[float] = 0.005
 
     def __post_init__(self) -> None:
         check_number(self.name, "an exponent", self.exponent)
@@ -235,12 +240,13 @@ class RichardsonLucy(Recovery):
     Parameters
     ----------
     iterations
-        None: ``0.4 / sigma``, from 5 to 300.
+        None: ``0.9 / sigma`` times the mean of y, from 5 to 300.
 
     References
     ----------
     W. H. Richardson, "Bayesian-based iterative method of image restoration", J. Optical Society of America 62 (1),
-    1972. L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astronomical J. 79, 1974.
+    1972. L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astronomical J. 79,
+    1974.
     """
 
     iterations: int | None = None
@@ -250,6 +256,8 @@ class RichardsonLucy(Recovery):
         check_count(self.name, "iterations", self.iterations)
 
     def _fits(self, forward: ForwardModel) -> str:
+        if not any(isinstance(leaf, (Blur, Projection)) for leaf in forward.operator.leaves()):
+            return "it needs a forward model with blur or projections"
         strange = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, _NON_NEGATIVE)]
         return (
             f"it needs a forward model without negative weights, as blur, masks and projections; found {strange[0]!r}"
@@ -259,8 +267,8 @@ class RichardsonLucy(Recovery):
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
         forth, back = forward.operator, forward.operator.adjoint()
-        count = self.iterations or round(min(max(0.4 / max(sigma, 1e-9), 5), 300))
         y = np.maximum(y, 0)
+        count = self.iterations or round(min(max(0.9 * float(y.mean()) / max(sigma, 1e-9), 5), 300))
         weight = back(np.ones_like(y))
         seen = weight > 1e-9
         x: Any = np.full(weight.shape, max(float(y.sum() / weight.sum()), 1e-12))

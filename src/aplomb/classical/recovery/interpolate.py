@@ -132,7 +132,7 @@ class MalvarDemosaicking(_Demosaicking):
         green = np.where(measured["G"], plane, at_cross)
         found = {"G": green}
         for colour, other in (("R", "B"), ("B", "R")):
-            same_row = measured[colour].any(axis=1)[:, None] & (measured["G"] > 0)
+            same_row = np.asarray(measured[colour].any(axis=1))[:, None] & (measured["G"] > 0)
             beside = np.where(same_row, in_row, in_column)
             found[colour] = np.select([measured[colour] > 0, measured[other] > 0], [plane, at_corners], beside)
         return np.stack([found[c] for c in "RGB"])

@@ -66,4 +66,4 @@ def least_squares(operator: Operator, y: Floats, iterations: int) -> Floats:
         step = adjoint(residual)
         length, before = float(np.vdot(step, step)), length
         direction = step + (length / before) * direction
-    return x
+    return np.asarray(x)

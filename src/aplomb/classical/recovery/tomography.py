@@ -54,9 +54,9 @@ class FilteredBackProjection(Recovery):
     Parameters
     ----------
     window
-        W, which damps high frequencies and the noise with them: ramp (none), shepp-logan, cosine, hamming, hann. None: by
-        the noise that the ramp would leave in the picture, about ``pi sigma / sqrt(12 K)``: the ramp below 0.02, cosine
-        below 0.08, else hann.
+        W, which damps high frequencies and the noise with them: ramp (none), shepp-logan, cosine, hamming, hann. None:
+        by the noise that the ramp would leave in the picture, about ``pi sigma / sqrt(12 K)``: the ramp below 0.02,
+        cosine below 0.08, else hann.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def parallel(y: Floats, beams: FanBeam) -> tuple[Floats, Radon]:
 
 @dataclass(frozen=True)
 class SART(Recovery):
-    """Simultaneous algebraic reconstruction: one projection after the other is fitted, corrections spread along its rays.
+    """Simultaneous algebraic reconstruction: one projection after the other is fitted.
 
     .. math:: x \\leftarrow x + r\\, \\frac{1}{D_k^T 1} D_k^T \\frac{y_k - D_k x}{D_k 1}
 
@@ -174,14 +174,17 @@ class SART(Recovery):
         from skimage.transform.radon_transform import order_angles_golden_ratio
 
         x = np.zeros((*y.shape[:2], beams.size, beams.size))
-        order = list(order_angles_golden_ratio(beams.angles))
+        picture, ray = np.ones((1, 1, *x.shape[2:])), np.ones((1, 1, y.shape[2], 1))
+        steps = []
+        for k in order_angles_golden_ratio(beams.angles):
+            forth = replace(beams, angles=beams.angles[k : k + 1])
+            back = forth.adjoint()
+            # rays that only touch the picture would be divided by next to nothing
+            lengths, weights = forth(picture), back(ray)
+            rays = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 1)
+            pixels = np.divide(self.relaxation, weights, out=np.zeros_like(weights), where=weights > 1e-6)
+            steps.append((k, forth, back, rays, pixels))
         for _ in range(times):
-            for k in order:
-                forth = replace(beams, angles=beams.angles[k : k + 1])
-                back = forth.adjoint()
-                lengths = forth(np.ones((1, 1, *x.shape[2:])))
-                weights = back(np.ones((1, 1, y.shape[2], 1)))
-                missing = (y[..., k : k + 1] - forth(x)) / np.maximum(lengths, 1e-6)
-                missing = np.where(lengths > 1, missing, 0)
-                x = x + self.relaxation * np.where(weights > 1e-6, back(missing) / np.maximum(weights, 1e-6), 0)
+            for k, forth, back, rays, pixels in steps:
+                x = x + pixels * back((y[..., k : k + 1] - forth(x)) * rays)
         return np.asarray(x)

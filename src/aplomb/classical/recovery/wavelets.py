@@ -144,7 +144,8 @@ class Shrinkage:
         """Planes of `x` (N, C, H, W), shrunk on the lattice moved by `shift` rows and columns."""
         import pywt
 
-        levels = min(self.levels, *(max(n.bit_length() - 3, 0) for n in self.size))
+        longest = pywt.Wavelet(self.wavelet).dec_len - 1
+        levels = min(self.levels, *(max((n // longest).bit_length() - 1, 0) for n in self.size))
         room = [(0, -n % (1 << levels)) for n in self.size]
         moved = np.roll(np.pad(x, [(0, 0), (0, 0), *room], mode="symmetric"), shift, axis=(2, 3))
         options: dict[str, Any] = {"mode": "periodization", "axes": (2, 3)}
