@@ -211,7 +211,7 @@ def recipe(example: Example) -> None:
     if name := re.match(r"# (\w+\.toml)\n", text):
         Path(name[1]).write_text(text, encoding="utf-8")
     if re.search(r"^\[\[step\]\]", text, re.M):
-        parse_forward(tomllib.loads(text), shape=(1, 1, 128, 128))
+        parse_forward(tomllib.loads(text), shape=(1, 3, 128, 128))
         return
     pytest.importorskip("torch")
     from aplomb.train import parse_recipe

@@ -107,9 +107,9 @@ def compare_recovery(
     >>> from aplomb.degrade.psf import disk
     >>> clean = np.tile(np.linspace(0.2, 0.8, 64), (64, 1))
     >>> clean[20:40, 20:40] = 0.9
-    >>> result = compare_recovery({"square": clean}, blur(disk(2), "circular"), ["inverse-filter"])
-    >>> [row.method for row in result.rows], result.rows[1].psnr > result.rows[0].psnr + 10
-    (['measured', 'inverse-filter'], True)
+    >>> result = compare_recovery({"square": clean}, blur(disk(2), "circular"), ["richardson-lucy"])
+    >>> [row.method for row in result.rows], result.rows[1].psnr > result.rows[0].psnr + 3
+    (['measured', 'richardson-lucy'], True)
     """
     if seed < 0:
         raise BadInput(f"asked for the seed {seed}; give 0 or more")

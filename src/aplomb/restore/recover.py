@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,9 @@ def recover(
     begin = time.perf_counter()
     forward = forward if isinstance(forward, ForwardModel) else ForwardModel(forward)
     given = measured(measurement, forward)
+    if isinstance(forward.operator, Mask):
+        # what stands in the holes of a picture is not to be looked at, whatever it is
+        given = replace(given, y=np.where(forward.operator.weight > 0, given.y, np.float32(0)))
     noise, notes = _noise(given, forward, sigma)
     model = model if model is None or isinstance(model, Model) else load(model)
     trained = model is not None and model.card is not None and model.card.task == "restore"
