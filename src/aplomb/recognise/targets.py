@@ -35,8 +35,8 @@ SMALLEST = 10
 """Objects of fewer pixels are taken for noise, unless told otherwise."""
 
 SURE = 0.8
-"""Objects of a smaller mean probability are taken for noise, too: on pictures of nuclei that were trained on or chosen by,
-0.8 is worth 0.02 of average precision; 0.9 leaves out real ones."""
+"""Objects of a smaller mean probability are taken for noise, too. On pictures of nuclei that were trained on or chosen
+by, 0.8 is worth 0.02 of average precision; 0.9 leaves out real ones."""
 
 Target = Literal["regions", "borders", "distances"]
 
