@@ -183,7 +183,7 @@ def test_other_bad_input_is_refused() -> None:
 
 def test_an_object_that_is_unsure_throughout_is_left_out() -> None:
     foreground = np.zeros((12, 24), np.float32)
-    foreground[2:10, 2:10], foreground[2:10, 14:22] = 0.95, 0.7
+    foreground[2:10, 2:10], foreground[2:10, 14:22] = 0.95, 0.65
     p = np.stack([1 - foreground, foreground, np.zeros_like(foreground)])
     assert instances_from_borders(p).max() == 1
     assert instances_from_borders(p)[5, 5] == 1
