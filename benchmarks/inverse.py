@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from inverse_families import Family, Method, Sample, Values, Wanted, families
 from report import CACHE, Report, folder, options
 
 from aplomb import load
+from aplomb.degrade.forward import ForwardModel
 from aplomb.errors import ModelError
 from aplomb.metrics import eight_bit, psnr, ssim
 from aplomb.model import Model
@@ -57,18 +59,27 @@ def methods(family: Family, sample: Sample, models: dict[str, str]) -> dict[str,
 
 
 class Kept:
-    """A method, or what it gave before for this measurement."""
+    """A method, or what it gave before for this measurement with the denoisers that are in the package."""
 
     def __init__(self, name: str, method: Method) -> None:
         self.name, self.method = name, method
 
-    def __call__(self, y: Values, forward: object) -> Values:
-        key = hashlib.sha256(f"{self.name} {self.method!r} {forward!r}".encode() + np.ascontiguousarray(y).tobytes())
-        file = CACHE / "inverse" / f"{key.hexdigest()[:24]}.npy"
+    def __call__(self, y: Values, forward: ForwardModel) -> Values:
+        """The picture."""
+        text = f"{self.name} {forward!r} {denoisers()}"
+        key = hashlib.sha256(text.encode() + np.ascontiguousarray(y).tobytes()).hexdigest()[:24]
+        file = CACHE / "inverse" / f"{key}.npy"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, np.asarray(self.method(y, forward), np.float32))  # type: ignore[arg-type]
-        return np.load(file)
+            np.save(file, np.asarray(self.method(y, forward), np.float32))
+        kept: Values = np.load(file)
+        return kept
+
+
+@cache
+def denoisers() -> str:
+    """Hashes of the networks that plug-and-play takes."""
+    return " ".join(card.hash for name in ("denoise-grey", "denoise-colour") if (card := load(name).card))
 
 
 def model_of(name: str) -> Model | None:

@@ -173,9 +173,9 @@ def demosaicking(data: Path, quick: bool) -> Iterator[Sample]:
 
 
 def inpainting(data: Path, quick: bool) -> Iterator[Sample]:
-    side = 96 if quick else 256
+    side = 96 if quick else 192
     shape = (side, side)
-    for index, clean in enumerate(pictures(data / "mcmaster", 3, side, 1 if quick else 4)):
+    for index, clean in enumerate(pictures(data / "mcmaster", 3, side, 1 if quick else 3)):
         masks = {
             "half of the pixels": random_pixels(shape, 0.5, index),
             "80 % missing": random_pixels(shape, 0.2, index),
@@ -239,40 +239,35 @@ def learned_isp(data: Path, quick: bool) -> Iterator[Sample]:
 
 
 def developed(y: Values, forward: ForwardModel, data: Path, denoiser: Any = None) -> Values:
-    """Malvar, denoised where the noise was made even, the camera's gamma, and a matrix fitted by least squares."""
-    light = _light(y, forward, denoiser) ** (1 / GAMMA)
+    """Malvar, denoised where the noise was made even, a matrix fitted by least squares to light, the camera's gamma."""
     matrix = _matrix(forward.noise, data, denoiser)
-    return np.einsum("kc,nchw->nkhw", matrix, _with_ones(light))
+    return np.maximum(np.einsum("kc,nchw->nkhw", matrix, _light(y, forward, denoiser)), 0) ** (1 / GAMMA)
 
 
 def _light(y: Values, forward: ForwardModel, denoiser: Any) -> Values:
-    """Colours of a mosaic, 0 at least: without a denoiser, Malvar; else Malvar of what Anscombe's root has made even."""
+    """Colours of a mosaic: without a denoiser, Malvar; else that of Anscombe's roots, denoised, and squared again."""
     noise, plain = forward.noise, ForwardModel(forward.operator)
     assert isinstance(noise, PoissonGaussian)
     if denoiser is None:
-        return np.maximum(MalvarDemosaicking()(y, plain), 0)
+        return MalvarDemosaicking()(y, plain)
     offset = 3 / 8 * noise.gain**2 + noise.read_noise**2
     even = np.sqrt(np.maximum(noise.gain * y + offset, 0)) * 2 / noise.gain  # noise 1
     top = 2 * np.sqrt(noise.gain + offset) / noise.gain
     colours = MalvarDemosaicking()((even / top).astype(np.float32), plain)
     clean = denoiser(np.moveaxis(colours[0], 0, -1), 1 / top)
-    return np.maximum(((np.moveaxis(clean, -1, 0)[None] * top * noise.gain / 2) ** 2 - offset) / noise.gain, 0)
+    return ((np.moveaxis(clean, -1, 0)[None] * top * noise.gain / 2) ** 2 - offset) / noise.gain
 
 
 @cache
 def _matrix(noise: PoissonGaussian, data: Path, denoiser: Any) -> Values:
-    """(3, 4): from the light of 6 pictures of cbsd432 and a constant to their colours, of least squares."""
+    """(3, 3): from what was measured of 4 pictures of cbsd432 to their light, of least squares."""
     forward = ForwardModel(mosaic("RGGB"), noise)
     known, wanted = [], []
-    for index, clean in enumerate(pictures(data / "cbsd432", 3, 128, 6)):
+    for index, clean in enumerate(pictures(data / "cbsd432", 3, 96, 4)):
         y = forward.simulate(raw(clean), np.random.default_rng((1, index))).astype(np.float32)
-        known.append(_with_ones(_light(y, forward, denoiser) ** (1 / GAMMA)).reshape(4, -1))
-        wanted.append(clean.reshape(3, -1))
+        known.append(_light(y, forward, denoiser).reshape(3, -1))
+        wanted.append(clean.reshape(3, -1) ** GAMMA)
     return np.linalg.lstsq(np.hstack(known).T, np.hstack(wanted).T, rcond=None)[0].T
-
-
-def _with_ones(x: Values) -> Values:
-    return np.concatenate([x, np.ones_like(x[:, :1])], axis=1)
 
 
 def camera_noise(data: Path, quick: bool) -> Iterator[Sample]:
@@ -342,17 +337,13 @@ def families(data: Path) -> dict[str, Family]:
         "poisson": Family(
             f"Photon noise: {GREY}",
             poisson,
-            {
-                "Anscombe + BM3D": Anscombe(),
-                "Anscombe + NLM": Anscombe(NonLocalMeans()),
-                **classical("total-variation"),
-            },
+            {"Anscombe + BM3D": Anscombe(), **classical("total-variation")},
             {"Anscombe + denoise-grey": network_on_anscombe},
             {"network poisson": {"": "poisson"}},
             wanted=(Wanted("network poisson", "Anscombe + BM3D", 0.2, "peak 4"),),
         ),
         "poisson-class": Family(
-            "Photon noise, one class: middle 256 x 256 of 6 knee slices of the test split of recipes/poisson-class.toml",
+            "Photon noise, one class: middle 256 x 256 of 6 knee slices, test split of recipes/poisson-class.toml",
             poisson_class,
             {"Anscombe + BM3D": Anscombe()},
             {"Anscombe + denoise-grey": network_on_anscombe},
@@ -393,7 +384,7 @@ def families(data: Path) -> dict[str, Family]:
             ),
         ),
         "inpaint": Family(
-            "Inpainting: middle 256 x 256 of 4 pictures of McMaster",
+            "Inpainting: middle 192 x 192 of 3 pictures of McMaster",
             inpainting,
             classical("biharmonic", "total-variation"),
             PNP,
