@@ -207,6 +207,9 @@ def test_reconstructs_a_sinogram(run: Run) -> None:
     code, out, err = run(*words, "-o", "fbp.tif", "--angles", "0:180", "--method", "filtered-back-projection")
     assert code == 0, err
     assert "parallel beams at 15 angles" in out
+    code, _, err = run(*words, "-o", "same.tif", "--angles", "angles.txt", "--method", "filtered-back-projection")
+    assert code == 0, err
+    np.testing.assert_array_equal(io.read("same.tif").array, io.read("fbp.tif").array)
     code, _, err = run(*words, "-o", "slice.tif", "--angles", "angles.txt", "--method", "pnp", "--iterations", "4")
     assert code == 0, err
     assert psnr(io.read("slice.tif").array, slice_) > psnr(io.read("fbp.tif").array, slice_) + 2
@@ -256,10 +259,25 @@ def test_a_network_is_used_for_what_it_was_trained_for(run: Run) -> None:
     np.testing.assert_array_equal(io.read("large.png").array, photograph().repeat(2, 0).repeat(2, 1))
 
 
+def test_a_network_does_not_see_what_stands_in_the_holes(run: Run) -> None:
+    missing = np.zeros((64, 64), bool)
+    missing[20:30, 5:50] = True
+    io.write("damaged.png", photograph())
+    io.write("mask.png", missing)
+    frozen(
+        conv(1, 1, 1, bias=False).with_weights({"0.weight": np.ones((1, 1, 1, 1))}), Path("same.onnx"), task="restore",
+        classes=(), target="", forward={"step": [{"kind": "mask", "draw": "random"}]}, start={"kind": "measured"},
+    )  # fmt: skip
+    code, _, err = run("inpaint", "damaged.png", "-o", "whole.png", "--mask", "mask.png", "--model", "same.onnx")
+    assert code == 0, err
+    np.testing.assert_array_equal(io.read("whole.png").array, np.where(missing, 0, photograph()))
+
+
 def test_a_shipped_network_goes_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aplomb.restore.fitting.shipped", lambda: ["denoise-grey", enlarging()])
-    io.write("small.png", photograph())
-    io.write("clean.png", photograph().repeat(2, 0).repeat(2, 1))
+    small = photograph()[:16, :16]
+    io.write("small.png", small)
+    io.write("clean.png", small.repeat(2, 0).repeat(2, 1))
     words = ("--clean", "clean.png", "--compare", "out")
     code, out, err = run("upscale", "small.png", "-o", "large.png", "--sigma", "2", *words)
     assert code == 0, err

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aplomb.degrade.fourier import coils, fourier, kspace_mask, mri, read_mask, to_complex
+from aplomb.degrade.fourier import as_complex, coils, fourier, kspace_mask, mri, read_mask, to_complex
+from aplomb.degrade.sample import mask
 from aplomb.errors import BadInput, ImageFileError, ShapeError
+from aplomb.operator import chain
 from laws import close, everything
 from makers import GROUPS
 
@@ -38,6 +40,11 @@ def test_one_coil_has_a_closed_form(kind, size, real):
     b = np.random.default_rng(1).normal(size=(1, 1 if real else 2, *size))
     x = inverse(b)
     close(model.adjoint()(model(x)) + 0.3 * x, b, 1e-12)
+
+
+def test_a_mask_for_each_channel_has_none():
+    masks = np.stack([kspace_mask("random", (4, 4), 0.5, seed=s) for s in (0, 1)])
+    assert chain(as_complex(), fourier(), mask(masks)).resolvent(1.0) is None
 
 
 def test_several_coils_have_none_unless_all_is_measured():

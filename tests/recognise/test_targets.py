@@ -179,3 +179,12 @@ def test_other_bad_input_is_refused() -> None:
         instances_from_borders(np.zeros((2, 4, 4)))
     with pytest.raises(ShapeError, match="both"):
         instances_from_distances(np.zeros((4, 4)), np.zeros((4, 5)))
+
+
+def test_an_object_that_is_unsure_throughout_is_left_out() -> None:
+    foreground = np.zeros((12, 24), np.float32)
+    foreground[2:10, 2:10], foreground[2:10, 14:22] = 0.95, 0.7
+    p = np.stack([1 - foreground, foreground, np.zeros_like(foreground)])
+    assert instances_from_borders(p).max() == 1
+    assert instances_from_borders(p)[5, 5] == 1
+    assert instances_from_borders(p, sure=0.6).max() == 2

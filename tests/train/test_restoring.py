@@ -92,7 +92,7 @@ def test_a_deblurring_network_learns_and_the_file_is_all_that_inference_needs(ph
 def test_every_forward_model_trains(photos, tmp_path, step: str, more: str, network: str) -> None:
     net = f'network = {{name = "{network}", widths = [4], blocks = [1]}}\nschedule = {{steps = 2}}\n{more}\n'
     part = recipe(f"{net}[[forward.step]]\n{step}\n", ("every = 60", "every = 2"))
-    result = train(part, photos, tmp_path / "net.onnx", run=tmp_path / "run", threads=1, quiet=True)
+    result = train(part, photos, tmp_path / "net.onnx", run=tmp_path / "run", threads=2, quiet=True)
     assert np.isfinite(result.figures["PSNR"])
     card = load(result.path).card
     assert card is not None

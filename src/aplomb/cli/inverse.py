@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -162,10 +161,6 @@ def inpaint(
     asked = Asked(sigma, method, model, iterations, engine, threads, clean, compare)
     picture = io.read(damaged)
     missing = _missing(mask, picture)
-    # what stands in the holes is not to be looked at, whatever it is
-    holes = missing[..., None] if picture.axes.endswith("S") else missing
-    emptied = np.where(holes, np.zeros((), picture.array.dtype), picture.array)
-    picture = dataclasses.replace(picture, array=emptied)
     recover_and_tell(picture, damaged, _model(seen_through(~missing), sigma), output, asked)
 
 

@@ -162,7 +162,6 @@ def recover_and_tell(
     """Recover, tell how, write, and compare if a true picture is there."""
     from aplomb import io
     from aplomb.degrade.words import in_words
-    from aplomb.restore.fitting import trained_for
     from aplomb.restore.measured import measured
     from aplomb.restore.recover import recover
 
@@ -183,12 +182,9 @@ def recover_and_tell(
     else:
         _check_white(y.y, forward, name, white)
         check_place(output, shape)
-    method = asked.method
-    if method is None and asked.model is None and trained_for(forward, forward.picture_shape(y.y.shape)[1]):
-        method = "network"
     with progress("recovering") as step:
         result = recover(
-            values, forward, method, None if asked.sigma is None else asked.sigma / 255, asked.model,
+            values, forward, asked.method, None if asked.sigma is None else asked.sigma / 255, asked.model,
             iterations=asked.iterations, engine=asked.engine.value, threads=asked.threads,
             progress=None if step is None else lambda done, total, change: step(done, total, f"change {change:.2g}"),
         )  # fmt: skip

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aplomb.arrays import Array, Shape, like, namespace
+from aplomb.degrade.sample import Mask
+from aplomb.degrade.sample import mask as sampling
 from aplomb.degrade.trajectory import check_mask, kspace_mask, read_mask
 from aplomb.errors import BadInput, ShapeError
 from aplomb.layers.linear import LinearLeaf
@@ -115,53 +117,20 @@ class AsComplex(LinearLeaf):
         # On real pictures Re F* M^2 F is a circular filter whose response is the even part of M^2: the odd part
         # belongs to a filter with imaginary values, of which the real part sees nothing.
         parts = rest.parts if isinstance(rest, Compose) else ()
-        if self.transposed or len(parts) != 2 or parts[0] != Fourier() or not isinstance(parts[1], Sampling):
+        if self.transposed or len(parts) != 2 or parts[0] != Fourier() or not isinstance(parts[1], Mask):
             return None
-        response = np.fft.ifftshift(np.asarray(parts[1].weight, np.float64) ** 2)
+        weight = np.asarray(parts[1].weight, np.float64)
+        if len(weight) != 1:  # another mask for each channel, so no filter of complex ones
+            return None
+        response = np.fft.ifftshift(weight[0] ** 2)
         even = np.fft.fftshift(response + np.roll(response[::-1, ::-1], 1, axis=(0, 1))) / 2
-        return chain(self, Fourier(), Sampling(1 / (even + r)), Fourier(inverse=True), self._adjoint())
+        return chain(self, Fourier(), sampling(1 / (even + r)), Fourier(inverse=True), self._adjoint())
 
     def _lipschitz(self, ask: Ask) -> Bound:
         return Bound(1.0, "exact", "the same values, and zeros")
 
     def _input_channels(self, wanted: int | None) -> int | None:
         return None if wanted is None else 2 * wanted if self.transposed else wanted // 2
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Sampling(LinearLeaf):
-    """y = M x on every channel, with a weight (H, W) for each place: 1 what is measured, 0 what is not."""
-
-    weight: npt.NDArray[np.floating]
-
-    def _apply(self, x: Array) -> Array:
-        return x * like(self.weight, x)
-
-    def _output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 4 or shape[2:] != self.weight.shape:
-            h, w = self.weight.shape
-            raise ShapeError(f"a mask of {h}x{w} takes (N, C, {h}, {w}), found {shape}; make one of that size")
-        return shape
-
-    def grid(self, axis: int = 0) -> Grid:
-        return Grid(0)  # every place has a weight of its own
-
-    @property
-    def isometry(self) -> bool:
-        return bool((abs(self.weight) == 1).all())
-
-    @property
-    def coisometry(self) -> bool:
-        return self.isometry
-
-    def _adjoint(self) -> Operator:
-        return self
-
-    def _resolvent(self, r: float) -> Operator | None:
-        return Sampling(1 / (np.asarray(self.weight, np.float64) ** 2 + r))
-
-    def _lipschitz(self, ask: Ask) -> Bound:
-        return Bound(float(abs(self.weight).max()), "exact", "largest weight")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -204,7 +173,7 @@ class Coils(LinearLeaf):
         return Coils(self.maps, not self.transposed)
 
     def _resolvent(self, r: float) -> Operator | None:
-        return None if self.transposed else Sampling(1 / (self._gain + r))
+        return None if self.transposed else sampling(1 / (self._gain + r))
 
     def _lipschitz(self, ask: Ask) -> Bound:
         # pixels do not mix, and at each one the column of S_k has this length
@@ -307,8 +276,8 @@ def mri(mask: npt.ArrayLike, maps: npt.ArrayLike | None = None, real: bool = Tru
     >>> model.output_shape((1, 1, 64, 64)), model.resolvent(0.1) is None
     ((1, 2, 64, 64), False)
     """
-    sampled = Sampling(check_mask(mask).astype(np.float64))
+    kept = check_mask(mask)
     before = () if maps is None else (coils(maps),)
     for leaf in before:
-        leaf.output_shape((1, 2, *sampled.weight.shape))
-    return chain(*([AsComplex()] if real else []), *before, Fourier(), sampled)
+        leaf.output_shape((1, 2, *kept.shape))
+    return chain(*([AsComplex()] if real else []), *before, Fourier(), sampling(kept))

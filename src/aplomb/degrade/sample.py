@@ -45,6 +45,14 @@ class Mask(LinearLeaf):
     def grid(self, axis: int = 0) -> Grid:
         return Grid(0)  # every place has a weight of its own
 
+    @property
+    def isometry(self) -> bool:
+        return bool((abs(self.weight) == 1).all())
+
+    @property
+    def coisometry(self) -> bool:
+        return self.isometry
+
     def _adjoint(self) -> Operator:
         return self
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
-from aplomb.degrade.fourier import AsComplex, Coils, Fourier, Sampling
+from aplomb.degrade.fourier import AsComplex, Coils, Fourier
 from aplomb.degrade.interference import Interference
 from aplomb.degrade.noise import Gaussian, Noise
 from aplomb.degrade.radon import FanBeam, Radon
@@ -31,7 +31,6 @@ WORDS: dict[type, Callable[[Any], str]] = {
     Mask: lambda leaf: f"a mask that lets {_share(leaf.weight)} through",
     Mosaic: lambda leaf: f"mosaic {leaf.pattern}",
     Interference: lambda leaf: "periodic interference",
-    Sampling: lambda leaf: f"{_share(leaf.weight)} of the frequencies",
     Fourier: lambda leaf: "Fourier transform",
     Coils: lambda leaf: f"{len(leaf.maps)} coils",
     Blocks: lambda leaf: f"{len(leaf.rows)} random sums of each {leaf.size} x {leaf.size} pixels",
@@ -49,7 +48,11 @@ def in_words(forward: ForwardModel) -> str:
     >>> in_words(ForwardModel(blur(disk(2)), Gaussian(0.01)))
     'blur by 5 x 5 pixels, Gaussian noise of standard deviation 2.55 of 255'
     """
-    steps = [_step(leaf) for leaf in forward.operator.leaves()]
+    steps, frequencies = [], False
+    for leaf in forward.operator.leaves():
+        masked = frequencies and isinstance(leaf, Mask)
+        steps.append(f"{_share(leaf.weight)} of the frequencies" if masked else _step(leaf))  # type: ignore[attr-defined]
+        frequencies |= isinstance(leaf, Fourier)
     told = ", ".join(step for step in (*steps, _noise(forward.noise)) if step) or "the picture as it is"
     return f"{forward.name}: {told}" if forward.name else told
 

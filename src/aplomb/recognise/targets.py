@@ -34,6 +34,10 @@ __all__ = [
 SMALLEST = 10
 """Objects of fewer pixels are taken for noise, unless told otherwise."""
 
+SURE = 0.8
+"""Objects of a smaller mean probability are taken for noise, too. On pictures of nuclei that were trained on or chosen
+by, 0.8 is worth 0.02 of average precision; 0.9 leaves out real ones."""
+
 Target = Literal["regions", "borders", "distances"]
 
 Window = tuple[slice, slice]
@@ -149,7 +153,7 @@ def border_weights(labels: ArrayLike, w0: float = 10.0, sigma: float = 5.0) -> N
     return np.asarray(weights, np.float32)
 
 
-def instances_from_borders(probabilities: ArrayLike, smallest: int = SMALLEST) -> NDArray[np.int32]:
+def instances_from_borders(probabilities: ArrayLike, smallest: int = SMALLEST, sure: float = SURE) -> NDArray[np.int32]:
     """Objects from the probabilities of background, inside and border, by watershed.
 
     Seeds are the connected regions where inside is the most probable, and objects grow from them over what is more
@@ -161,6 +165,8 @@ def instances_from_borders(probabilities: ArrayLike, smallest: int = SMALLEST) -
         (3, H, W), summing to 1.
     smallest
         Objects of fewer pixels are left out.
+    sure
+        Objects whose pixels are foreground with a smaller probability than this, in the mean, are left out.
 
     Returns
     -------
@@ -181,7 +187,9 @@ def instances_from_borders(probabilities: ArrayLike, smallest: int = SMALLEST) -
     p = np.asarray(probabilities, np.float32)
     if p.ndim != 3 or p.shape[0] != 3:
         raise ShapeError(f"borders are asked for as (3, H, W): background, inside, border; found the shape {p.shape}")
-    return _flooded(-p[1], label(p.argmax(axis=0) == 1, connectivity=1), p[0] < p[1] + p[2], smallest)
+    foreground = p[1] + p[2]
+    seeds = label(p.argmax(axis=0) == 1, connectivity=1)
+    return _flooded(-p[1], seeds, p[0] < foreground, smallest, foreground, sure)
 
 
 def instances_from_distances(
@@ -230,13 +238,23 @@ def instances_from_distances(
     return _flooded(-d, label(peaks & mask, connectivity=2), mask, smallest)  # a peak's pixels may touch at corners
 
 
-def _flooded(relief: NDArray[Any], seeds: NDArray[Any], mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
-    """Watershed from numbered seeds over `mask`; small objects are left out, the rest are numbered."""
+def _flooded(
+    relief: NDArray[Any],
+    seeds: NDArray[Any],
+    mask: NDArray[np.bool_],
+    smallest: int,
+    foreground: NDArray[np.float32] | None = None,
+    sure: float = 0.0,
+) -> NDArray[np.int32]:
+    """Watershed from numbered seeds over `mask`; what is small or doubtful is left out, the rest are numbered."""
     from skimage.segmentation import relabel_sequential, watershed
 
     objects = watershed(relief, seeds, mask=mask | (seeds > 0))
     sizes = np.bincount(objects.ravel())
-    objects[(sizes < smallest)[objects]] = 0
+    left_out = sizes < smallest
+    if foreground is not None:
+        left_out |= np.bincount(objects.ravel(), weights=foreground.ravel()) < sure * sizes
+    objects[left_out[objects]] = 0
     return np.asarray(relabel_sequential(objects)[0], np.int32)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,8 @@ def recover(
         D with what is known of the noise, or D alone.
     method
         "network", one that was trained for this forward model; "pnp", plug-and-play by half-quadratic splitting
-        ("hqs"), "admm", "proximal-gradient"; or the name of a classical one. None: plug-and-play, or the network that
-        `model` is.
+        ("hqs"), "admm", "proximal-gradient"; or the name of a classical one. None: the network that `model` is, else
+        one in the package that was trained for this, else plug-and-play.
     sigma
         Standard deviation of the noise in y, the picture being in 0..1. None: the forward model's; where that says
         nothing, it is estimated from blurred pictures, and taken to be next to none elsewhere.
@@ -116,11 +116,18 @@ def recover(
     begin = time.perf_counter()
     forward = forward if isinstance(forward, ForwardModel) else ForwardModel(forward)
     given = measured(measurement, forward)
+    if isinstance(forward.operator, Mask):
+        # what stands in the holes of a picture is not to be looked at, whatever it is
+        given = replace(given, y=np.where(forward.operator.weight > 0, given.y, np.float32(0)))
     noise, notes = _noise(given, forward, sigma)
     model = model if model is None or isinstance(model, Model) else load(model)
-    trained = model is not None and model.card is not None and model.card.task == "restore"
+    channels = forward.picture_shape(given.y.shape)[1]
+    if model is not None:
+        trained = model.card is not None and model.card.task == "restore"
+    else:
+        trained = method is None and bool(trained_for(forward, channels))
     if method == "network" or (method is None and trained):
-        net = model or _network(forward, forward.picture_shape(given.y.shape)[1])
+        net = model or _network(forward, channels)
         x = apply(net, given.y, forward, level=noise, engine=engine, threads=threads)
         if net.card is not None and (note := beyond(net.card, forward, noise)):
             notes.append(note)
@@ -130,7 +137,6 @@ def recover(
         x = _classical(chosen, given, forward, noise)
         return Recovered(given.as_given(x), chosen, "", noise, time.perf_counter() - begin, tuple(notes))
     operator, usual = forward.operator, settings(forward)
-    channels = forward.picture_shape(given.y.shape)[1]
     if model is None and chosen == "proximal-gradient":
         model = "stable-colour" if channels == 3 else "stable-grey"
     denoiser = prior(model, channels, box=given.box, engine=engine, threads=threads)

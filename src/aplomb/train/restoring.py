@@ -108,11 +108,11 @@ class Restoring(Task[RestoreRecipe]):
         multiple = math.lcm(*(network.grid(axis).stride for axis in (0, 1)))
         held = self._measured()
 
-        @torch.no_grad()
         def judge(run: Run, step: int) -> Judged:
             if not held:
                 return Judged(float(step), {})
 
+            @torch.no_grad()  # here, because it holds for the thread that calls it only
             def one(batch: Measured) -> float:
                 there = batch.to(device)
                 result = self._restored(lambda x: whole(run, x, multiple), there)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from aplomb.classical.recovery.base import Floats, Recovery, check_number
 from aplomb.degrade.forward import ForwardModel
-from aplomb.degrade.fourier import AsComplex, Coils, Fourier, Sampling
+from aplomb.degrade.fourier import AsComplex, Coils, Fourier
+from aplomb.degrade.sample import Mask
 from aplomb.errors import BadInput, ShapeError
 
 __all__ = ["Gridded", "ZeroFilled", "gridded_inverse"]
@@ -19,7 +20,7 @@ __all__ = ["Gridded", "ZeroFilled", "gridded_inverse"]
 def only_kspace(forward: ForwardModel) -> str:
     """Why this forward model is no sampled Fourier transform; empty if it is."""
     kinds = [type(leaf) for leaf in forward.operator.leaves()]
-    if kinds[-2:] == [Fourier, Sampling] and set(kinds[:-2]) <= {AsComplex, Coils}:
+    if kinds[-2:] == [Fourier, Mask] and set(kinds[:-2]) <= {AsComplex, Coils}:
         return ""
     return "it needs a forward model of magnetic resonance: coils or none, a Fourier transform, a mask of k-space"
 
@@ -31,9 +32,9 @@ class _Inverse(Recovery):
         return only_kspace(forward)
 
     def _recover(self, y: Floats, forward: ForwardModel, sigma: float) -> Floats:
-        mask, maps = forward.find(Sampling), forward.find(Coils)
+        mask, maps = forward.find(Mask), forward.find(Coils)
         assert mask is not None
-        x = forward.operator.adjoint()(y * self._weight(mask.weight != 0))
+        x = forward.operator.adjoint()(y * self._weight(mask.weight[0] != 0))
         if maps is not None:  # each place as often as the coils see it
             x = x / np.maximum((np.abs(maps.maps) ** 2).sum(0), 1e-12)
         return np.asarray(x)
