@@ -145,7 +145,7 @@ def upscale(data: Path, quick: bool) -> Iterator[Sample]:
 
 
 def poisson(data: Path, quick: bool) -> Iterator[Sample]:
-    clean = pictures(data / "set12", 1, 96 if quick else 256, 1 if quick else None)
+    clean = pictures(data / "set12", 1, 96 if quick else 256, 1 if quick else 6)
     yield from counted(clean, (1, 2, 4, 8, 30))
 
 
@@ -196,7 +196,7 @@ def sensing(data: Path, quick: bool) -> Iterator[Sample]:
 def fast_mri(data: Path, quick: bool) -> Iterator[Sample]:
     for kind in ("Cartesian", "Radial", "Random"):
         forward = ForwardModel(mri(read_mask(data / "mri-masks" / f"Q_{kind}30.mat", (256, 256))))
-        for clean in held_out("mri", data, 256, 1 if quick else 5):
+        for clean in held_out("mri", data, 256, 1 if quick else 3):
             yield measured(kind, clean, forward)
 
 
@@ -330,17 +330,21 @@ def families(data: Path) -> dict[str, Family]:
             {"network upscale": {f"x{m}": f"upscale-x{m}" for m in (2, 3, 4)}},
             wanted=(
                 Wanted("network upscale", "bicubic", 2.5, "x2"),
+                Wanted("network upscale", "", 0.0, "x2"),
                 Wanted("network upscale", "", 0.0, "x3"),
                 Wanted("network upscale", "", 0.0, "x4"),
             ),
         ),
         "poisson": Family(
-            f"Photon noise: {GREY}",
+            "Photon noise: 256 x 256, the first 6 pictures of Set12",
             poisson,
             {"Anscombe + BM3D": Anscombe(), **classical("total-variation")},
             {"Anscombe + denoise-grey": network_on_anscombe},
             {"network poisson": {"": "poisson"}},
-            wanted=(Wanted("network poisson", "Anscombe + BM3D", 0.2, "peak 4"),),
+            wanted=(
+                Wanted("network poisson", "Anscombe + BM3D", 0.2, "peak 4"),
+                *(Wanted("network poisson", "", 0.0, f"peak {peak}") for peak in (1, 2, 8, 30)),
+            ),
         ),
         "poisson-class": Family(
             "Photon noise, one class: middle 256 x 256 of 6 knee slices, test split of recipes/poisson-class.toml",
@@ -351,12 +355,16 @@ def families(data: Path) -> dict[str, Family]:
             wanted=(Wanted("network poisson-class", "network poisson", 0.0, "peak 4"),),
         ),
         "mri": Family(
-            "MRI, 30 % of k-space, one coil: middle 256 x 256 of 5 slices of the test split of recipes/mri.toml",
+            "MRI, 30 % of k-space, one coil: middle 256 x 256 of 3 slices of the test split of recipes/mri.toml",
             fast_mri,
             classical("zero-filled", *linear),
             PNP,
             {"network mri": {"": "mri"}},
-            wanted=tuple(Wanted("network mri", "zero-filled", 3.0, k) for k in ("Cartesian", "Radial", "Random")),
+            wanted=tuple(
+                Wanted("network mri", over, by, kind)
+                for kind in ("Cartesian", "Radial", "Random")
+                for over, by in (("zero-filled", 3.0), ("", 0.0))
+            ),
         ),
         "ct": Family(
             "Low-dose CT, 180 angles, photons counted on the sinogram: 3 slices, 512 x 512, of the test split of "

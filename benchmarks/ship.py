@@ -7,9 +7,9 @@
 Writes src/aplomb/weights/NAME.onnx, NAME.int8.onnx (denoisers) and NAME.md. What the card says was measured here. Of a
 denoiser: PSNR on the validation pictures (never trained on), noise in float and not clipped, output clipped and rounded
 to 8 bit, and what bf16 and int8 lose against f32. Of a segmenter: the figures of benchmarks/segment.py on the test
-pictures of its recipe. Of a classifier of digits: its accuracy on the last 10,000 of MNIST. Of a network for a forward model: its
-figures of benchmarks/inverse.py and the best classical method's; if it falls short of what is wanted there, nothing is
-written.
+pictures of its recipe. Of a classifier of digits: its accuracy on the last 10,000 of MNIST. Of a network for a forward
+model: its figures of benchmarks/inverse.py and the best classical method's; if it falls short of what is wanted there,
+nothing is written.
 """
 
 from __future__ import annotations
