@@ -31,10 +31,19 @@ Figures = dict[str, dict[str, list[tuple[float, float]]]]
 """PSNR and SSIM of each picture, by row and case."""
 
 
-def measure(family: Family, data: Path, quick: bool, models: dict[str, str], rows: Iterable[str] = ()) -> Figures:
-    """All methods of a family, or those of `rows`, on its measurements."""
-    chosen, found = set(rows), Figures()
+def measure(
+    family: Family,
+    data: Path,
+    quick: bool,
+    models: dict[str, str],
+    rows: Iterable[str] = (),
+    cases: Iterable[str] = (),
+) -> Figures:
+    """All methods of a family, or those of `rows`, on its measurements, or those of `cases`."""
+    chosen, asked, found = set(rows), set(cases), Figures()
     for sample in family.samples(data, quick):
+        if asked and sample.case not in asked:
+            continue
         for row, method in methods(family, sample, models).items():
             if not chosen or row in chosen:
                 x = method(sample.y, sample.forward)
@@ -140,6 +149,7 @@ def main() -> None:
     given = options(
         family={"nargs": "+", "metavar": "NAME", "help": "tables to make, all unless given"},
         model={"action": "append", "default": [], "metavar": "NAME=FILE", "help": "a trained network from a file"},
+        cases={"nargs": "+", "default": [], "metavar": "CASE", "help": "columns to make, all unless given"},
         rows={"nargs": "+", "default": [], "metavar": "ROW", "help": "rows to make, all unless given"},
         markdown={"action": "store_true", "help": "print the tables as docs/ has them, too"},
     )
@@ -152,7 +162,7 @@ def main() -> None:
         sys.exit(f"no family {', '.join(sorted(unknown))}; known are: {', '.join(known)}")
     models = dict(entry.split("=", 1) for entry in given.model)
     for name in given.family or known:
-        found = measure(known[name], data, given.quick, models, given.rows)
+        found = measure(known[name], data, given.quick, models, given.rows, given.cases)
         report = table(known[name], found)
         absent = {
             m for names in known[name].networks.values() for m in names.values() if not model_of(models.get(m, m))

@@ -126,17 +126,16 @@ def _ship_restorer(arguments: argparse.Namespace, card: Card) -> None:
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / f"{name}.onnx"
         card = _put(network, trial, card, None)
-        found = measure(family, data, False, {name: str(trial)}, [row, *family.classical])
-    cases = set(found[row]) if cases == {""} else cases
+        found = measure(family, data, False, {name: str(trial)}, [row, *family.classical], cases - {""})
     metrics: dict[str, Any] = {
         "pictures": family.title,
         "command": " ".join(["python", "benchmarks/ship.py", *sys.argv[1:]]),
-        "PSNR in dB": {case: round(mean(found, row, case), 2) for case in found[row] if case in cases},
+        "PSNR in dB": {case: round(mean(found, row, case), 2) for case in found[row]},
     }
     for case in metrics["PSNR in dB"]:
         method = best(family, found, case)
         metrics[f"best classical method, {case}"] = f"{method}, {mean(found, method, case):.2f}"
-    told = [verdict(family, found, w) for w in family.wanted if w.row == row and w.case in cases]
+    told = [verdict(family, found, w) for w in family.wanted if w.row == row and w.case in found[row]]
     print("\n".join(told))
     if any("NOT REACHED" in line for line in told) and not arguments.anyway:
         sys.exit(f"{name} was not written: it falls short; --anyway writes it")
