@@ -383,10 +383,10 @@ def families(data: Path) -> dict[str, Family]:
         "demosaic": Family(
             "Demosaicking, RGGB: McMaster, 18 pictures of 500 x 500, and the middle of the first 6",
             demosaicking,
-            classical("bilinear-demosaicking", "malvar-demosaicking", "total-variation"),
+            classical("bilinear-demosaicking", "malvar-demosaicking"),
             PNP,
             {"network demosaic": {"": "demosaic"}},
-            only={"plug-and-play": ("256 x 256 of 6",), "total-variation": ("256 x 256 of 6",)},
+            only={"plug-and-play": ("256 x 256 of 6",)},
             wanted=(
                 Wanted("network demosaic", None, 36.0, "whole pictures"),
                 Wanted("network demosaic", "malvar-demosaicking", 0.0, "whole pictures"),
