@@ -2,11 +2,14 @@
 
     python benchmarks/ship.py runs/denoise-grey/model.onnx denoise-grey --calibrate train400 --validate set12
     python benchmarks/ship.py runs/segment-nuclei/model.onnx segment-nuclei
+    python benchmarks/ship.py runs/deblur/model.onnx deblur
 
 Writes src/aplomb/weights/NAME.onnx, NAME.int8.onnx (denoisers) and NAME.md. What the card says was measured here. Of a
 denoiser: PSNR on the validation pictures (never trained on), noise in float and not clipped, output clipped and rounded
 to 8 bit, and what bf16 and int8 lose against f32. Of a segmenter: the figures of benchmarks/segment.py on the test
-pictures of its recipe. Of a classifier of digits: its accuracy on the last 10,000 of MNIST.
+pictures of its recipe. Of a classifier of digits: its accuracy on the last 10,000 of MNIST. Of a network for a forward
+model: its figures of benchmarks/inverse.py and the best classical method's; if it falls short of what is wanted there,
+nothing is written.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -40,11 +45,16 @@ def main() -> None:
     parser.add_argument("--exact", action="store_true", help="weights as trained: rounding moves norms across a limit")
     parser.add_argument("--data", type=Path, help="folder of the test pictures, APLOMB_DATA unless given")
     parser.add_argument("--f32", action="store_true", help="without bf16 and int8")
+    parser.add_argument("--beside", nargs="+", help="classical methods to run beside a restorer, all unless given")
+    parser.add_argument("--anyway", action="store_true", help="write a restorer that falls short of what is wanted")
     arguments = parser.parse_args()
     data = Path(os.environ["APLOMB_DATA"])
     trained = load(arguments.model)
     assert trained.card is not None
     card = replace(trained.card, name=arguments.name, licence="BSD-3-Clause", metrics={})
+    if card.task == "restore":
+        _ship_restorer(arguments, card)
+        return
     if card.task != "denoise":
         _ship_recogniser(arguments, card)
         return
@@ -99,6 +109,43 @@ def _ship_recogniser(arguments: argparse.Namespace, card: Card) -> None:
     path.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
     print(card.markdown())
     print(f"{sum(p.stat().st_size for p in WEIGHTS.iterdir()) / 1e6:.1f} MB in {WEIGHTS}")
+
+
+def _ship_restorer(arguments: argparse.Namespace, card: Card) -> None:
+    """A network for a forward model: weights that float16 holds, beside the best classical method of its family."""
+    from inverse import best, mean, measure, verdict
+    from inverse_families import families
+
+    name, data = arguments.name, arguments.data or Path(os.environ["APLOMB_DATA"])
+    family, row, cases = next(
+        (family, row, {case for case, model in names.items() if model == name})
+        for family in families(data).values()
+        for row, names in family.networks.items()
+        if name in names.values()
+    )
+    beside = arguments.beside or [*family.classical]
+    network = _rounded(thaw(arguments.model))
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / f"{name}.onnx"
+        card = _put(network, trial, card, None)
+        found = measure(family, data, False, {name: str(trial)}, [row, *beside], cases - {""})
+    metrics: dict[str, Any] = {
+        "pictures": family.title,
+        "command": " ".join(["python", "benchmarks/ship.py", *sys.argv[1:]]),
+        "PSNR in dB": {case: round(mean(found, row, case), 2) for case in found[row]},
+    }
+    for case in metrics["PSNR in dB"]:
+        method = best(family, found, case)
+        metrics[f"best of {', '.join(beside)}, {case}"] = f"{method}, {mean(found, method, case):.2f}"
+    told = [verdict(family, found, w) for w in family.wanted if w.row == row and w.case in found[row]]
+    print("\n".join(told))
+    if any("NOT REACHED" in line for line in told) and not arguments.anyway:
+        sys.exit(f"{name} was not written: it falls short; --anyway writes it")
+    path = WEIGHTS / f"{name}.onnx"
+    card = _put(network, path, replace(card, metrics=metrics), None)
+    path.with_suffix(".md").write_text(card.markdown(), encoding="utf-8")
+    print(card.markdown())
+    print(f"{path.stat().st_size / 1e6:.2f} MB; {sum(p.stat().st_size for p in WEIGHTS.iterdir()) / 1e6:.1f} MB in all")
 
 
 def _put(network: Operator, path: Path, card: Card, source: Path | None) -> Card:

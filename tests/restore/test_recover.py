@@ -19,9 +19,11 @@ from aplomb.degrade.radon import radon
 from aplomb.degrade.sample import mask, mosaic
 from aplomb.degrade.sensing import gaussian
 from aplomb.errors import BadInput, ShapeError
-from aplomb.layers import downsample
-from aplomb.operator import chain
+from aplomb.layers import conv, downsample
+from aplomb.model import Card, freeze
+from aplomb.operator import chain, identity
 from aplomb.restore.start import smoothest
+from aplomb.restore.trained import Start
 
 CLEAN = camera()[96:144, 180:228].astype(np.float32) / 255
 COLOUR = astronaut()[60:108, 190:238].astype(np.float32) / 255
@@ -134,6 +136,19 @@ def test_refusals(measurement, forward, more, said):
 def test_pictures_of_another_size_are_shape_errors():
     with pytest.raises(ShapeError):
         aplomb.recover(CLEAN[:40], mask(SEEN))
+
+
+def test_a_network_is_told_the_level_at_white(tmp_path):
+    card = Card(name="told", task="restore", channels=1, forward={"noise": {"kind": "poisson", "peak": [1, 30]}},
+                start=Start(level=True).table())  # fmt: skip
+    weight = np.array([0.0, 1.0], np.float32).reshape(1, 2, 1, 1)
+    freeze(chain(conv(2, 1, 1, bias=False)).with_weights({"0.weight": weight}), tmp_path / "told.onnx", card=card)
+    forward = ForwardModel(identity, Poisson(4))
+    y = forward.simulate(CLEAN, np.random.default_rng(0)).astype(np.float32)
+    result = aplomb.recover(y, forward, model=tmp_path / "told.onnx")
+    assert np.allclose(result.image, 0.5)  # 1 / sqrt(4), not the mean of the noise
+    assert not result.notes
+    assert np.allclose(aplomb.recover(y, forward, model=tmp_path / "told.onnx", sigma=0.25).image, 0.25)
 
 
 def test_torch_is_not_imported():

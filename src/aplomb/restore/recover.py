@@ -128,7 +128,11 @@ def recover(
         trained = method is None and bool(trained_for(forward, channels))
     if method == "network" or (method is None and trained):
         net = model or _network(forward, channels)
-        x = apply(net, given.y, forward, level=noise, engine=engine, threads=threads)
+        # where the forward model states noise, the network is told its level at white, as in training
+        stated = sigma is None and forward.noise is not None
+        if stated and forward.sigma is None:
+            notes = []
+        x = apply(net, given.y, forward, level=None if stated else noise, engine=engine, threads=threads)
         if net.card is not None and (note := beyond(net.card, forward, noise)):
             notes.append(note)
         return Recovered(given.as_given(x), "network", net.name, noise, time.perf_counter() - begin, tuple(notes))
