@@ -20,6 +20,7 @@ compressed sensing and interference, 01 and 05 for blind deconvolution, one slic
 
 from __future__ import annotations
 
+from aplomb.classical.recovery.anscombe import Anscombe
 from aplomb.classical.recovery.base import Recovery
 from aplomb.classical.recovery.blind import BlindDeconvolution, estimate_psf
 from aplomb.classical.recovery.deconvolve import ConstrainedLeastSquares, InverseFilter, RichardsonLucy, Wiener
@@ -38,6 +39,7 @@ __all__ = [
     "ISTA",
     "RECOVERIES",
     "SART",
+    "Anscombe",
     "BandReject",
     "BicubicUpsampling",
     "Biharmonic",
@@ -79,6 +81,7 @@ RECOVERIES: dict[str, Recovery] = {
         Gridded(),
         FilteredBackProjection(),
         SART(),
+        Anscombe(),
         TotalVariationRecovery(),
         ISTA(),
         FISTA(),
