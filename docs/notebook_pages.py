@@ -1,7 +1,7 @@
 """Notebooks as pages of the site: a hook of MkDocs.
 
-Each ``notebooks/NAME.ipynb`` becomes the page ``notebooks/NAME``: Markdown cells as they are, code cells as code, and the
-outputs that are kept in the file, text and PNG, below them. The notebook stays the only source, and nothing is run:
+Each ``notebooks/NAME.ipynb`` becomes the page ``notebooks/NAME``: Markdown cells as they are, code cells as code, and
+the outputs that are kept in the file, text and PNG, below them. The notebook stays the only source, and nothing is run:
 ``tests/test_notebooks.py`` does that.
 """
 
