@@ -3,6 +3,8 @@
 Pictures are the middle pieces of Set12 (grey), McMaster (colour), and slices of the recipes' test splits (ct, mri); no
 network was trained on any of them, and no strength chosen on them, but for the picture 01 (see
 `aplomb.classical.recovery`).
+
+Long because it is one table: a family is a few lines, and one reads them side by side.
 """
 
 from __future__ import annotations
