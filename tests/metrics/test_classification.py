@@ -45,7 +45,7 @@ def test_confusion_matrix_counts_every_picture_once(pairs):
         (lambda: m.accuracy([], []), "at least one"),
         (lambda: m.accuracy([0.5], [0]), "whole numbers"),
         (lambda: m.accuracy([-1], [0]), "found -1"),
-        (lambda: m.confusion_matrix([3], [0], 2), "found class 3"),
+        (lambda: m.confusion_matrix([3], [0], 2), "found the label 3"),
         (lambda: m.top_k([[0.5, 0.5]], [0], 3), "k from 1 to 2"),
     ],
 )

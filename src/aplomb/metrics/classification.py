@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aplomb.errors import BadInput, ShapeError
+from aplomb.metrics.segmentation import confusion_matrix
 
 __all__ = [
     "ClassScores", "accuracy", "check_distribution", "check_labels", "check_paired", "check_probabilities",
-    "class_scores", "confusion_matrix", "top_k",
+    "class_scores", "top_k",
 ]  # fmt: skip
 
 Doubles = NDArray[np.float64]
@@ -69,38 +70,6 @@ def top_k(probabilities: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
     return float((order == t[:, None]).any(axis=1).mean())
 
 
-def confusion_matrix(predicted: ArrayLike, labels: ArrayLike, classes: int | None = None) -> NDArray[np.int64]:
-    """How many pictures of class i, a row, were taken for class j, a column: (K, K).
-
-    Parameters
-    ----------
-    predicted, labels
-        (N,), classes as whole numbers.
-    classes
-        K; by default up to the largest class that occurs.
-
-    Raises
-    ------
-    ShapeError, BadInput
-        As `accuracy`; also for a class that is not below `classes`.
-
-    Examples
-    --------
-    >>> confusion_matrix([0, 1, 1], [0, 0, 1])
-    array([[1, 1],
-           [0, 1]])
-    """
-    p, t = check_labels(predicted, "predictions"), check_labels(labels)
-    check_paired(p, t, "predictions", "labels")
-    most = int(max(p.max(), t.max())) + 1
-    if classes is not None and classes < most:
-        raise BadInput(
-            f"asked for a confusion matrix of {classes} classes, found class {most - 1}; give {most} or more"
-        )
-    k = classes or most
-    return np.bincount(t * k + p, minlength=k * k).reshape(k, k).astype(np.int64)
-
-
 def class_scores(predicted: ArrayLike, labels: ArrayLike, classes: int | None = None) -> ClassScores:
     """Precision, recall and F1 of each class.
 
@@ -111,14 +80,16 @@ def class_scores(predicted: ArrayLike, labels: ArrayLike, classes: int | None = 
     Raises
     ------
     ShapeError, BadInput
-        As `confusion_matrix`.
+        As `accuracy`; also for a class that is not below `classes`.
 
     Examples
     --------
     >>> class_scores([0, 1, 1], [0, 0, 1]).recall
     array([0.5, 1. ])
     """
-    matrix = confusion_matrix(predicted, labels, classes)
+    p, t = check_labels(predicted, "predictions"), check_labels(labels)
+    check_paired(p, t, "predictions", "labels")
+    matrix = confusion_matrix(p, t, classes, ignore=None)
     hits, given, support = np.diag(matrix).astype(float), matrix.sum(axis=0), matrix.sum(axis=1)
 
     def share(part: Doubles, whole: Any) -> Doubles:
