@@ -71,4 +71,5 @@ def test_noise_beyond_the_training_is_told() -> None:
     assert beyond(trained, forward, 5 / 255) == ""
     assert "1 to 10 of 255, here are 20" in beyond(trained, forward, 20 / 255)
     assert "here are 0" in beyond(trained, forward, 0.0)
-    assert beyond(card(), forward, 0.5) == ""
+    assert beyond(card(), forward, 0.8 / 255) == ""  # rounded to 8 bits
+    assert "of standard deviation 0 of 255, here are 2" in beyond(card(), forward, 2 / 255)

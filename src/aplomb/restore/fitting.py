@@ -37,6 +37,9 @@ LEAVES: dict[str, type[Operator]] = {
 }
 """What a step of a card's forward model is made of."""
 
+FAINT = 1.5
+"""Noise, of 255, up to which pictures pass as having none: clean ones, rounded and fine in texture, are estimated so."""
+
 
 def trained_for(forward: ForwardModel, channels: int) -> list[Model]:
     """The shipped models of the task "restore" for such a forward model, those for as many channels first.
@@ -77,11 +80,11 @@ def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
 
 def beyond(card: Card, forward: ForwardModel, sigma: float) -> str:
     """A note if Gaussian noise of that standard deviation, range 0..1, lies outside of the training; else nothing."""
-    told = card.forward.get("noise", {})
-    levels = np.ravel(told.get("sigma", ())) if told.get("kind") == "gaussian" else np.zeros(0)
-    if forward.noise is not None and not isinstance(forward.noise, Gaussian):
+    told = card.forward.get("noise") or {"kind": "gaussian", "sigma": 0.0}
+    if told.get("kind") != "gaussian" or (forward.noise is not None and not isinstance(forward.noise, Gaussian)):
         return ""
-    if not levels.size or levels.min() * 0.9 <= 255 * sigma <= levels.max() * 1.1:
+    levels = np.ravel(told["sigma"])
+    if 0.9 * levels.min() <= 255 * sigma <= max(1.1 * levels.max(), FAINT):
         return ""
     shown = " to ".join(f"{level:g}" for level in sorted({levels.min(), levels.max()}))
     return f"{card.name} was trained on noise of standard deviation {shown} of 255, here are {255 * sigma:.3g}"

@@ -79,7 +79,7 @@ def recover(
     method
         "network", one that was trained for this forward model; "pnp", plug-and-play by half-quadratic splitting
         ("hqs"), "admm", "proximal-gradient"; or the name of a classical one. None: the network that `model` is, else
-        one in the package that was trained for this, else plug-and-play.
+        one in the package that was trained for this and for so much noise, else plug-and-play.
     sigma
         Standard deviation of the noise in y, the picture being in 0..1. None: the forward model's; where that says
         nothing, it is estimated from blurred pictures, and taken to be next to none elsewhere.
@@ -125,7 +125,9 @@ def recover(
     if model is not None:
         trained = model.card is not None and model.card.task == "restore"
     else:
-        trained = method is None and bool(trained_for(forward, channels))
+        made = trained_for(forward, channels) if method is None else []
+        model = next((each for each in made if each.card and not beyond(each.card, forward, noise)), None)
+        trained = model is not None
     if method == "network" or (method is None and trained):
         net = model or _network(forward, channels)
         # where the forward model states noise, the network is told its level at white, as in training
