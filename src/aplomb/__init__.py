@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aplomb.operator import Bound, Operator, chain, identity, stack
     from aplomb.recognise.classify import Classification, classify
     from aplomb.recognise.segment import Segmentation, segment
+    from aplomb.restore.burst import BurstResult, burst
     from aplomb.restore.denoise import Result, denoise
     from aplomb.restore.estimate import ErrorEstimate, estimate_error
     from aplomb.restore.recover import Recovered, recover
@@ -43,6 +44,7 @@ _HOME = {
     "AplombError": "errors",
     "BadInput": "errors",
     "Bound": "operator",
+    "BurstResult": "restore.burst",
     "Card": "model",
     "Certificate": "certificate",
     "Classification": "recognise.classify",
@@ -59,6 +61,7 @@ _HOME = {
     "Segmentation": "recognise.segment",
     "SegmentationComparison": "comparison",
     "Table": "facts.table",
+    "burst": "restore.burst",
     "certify": "certificate",
     "chain": "operator",
     "classify": "recognise.classify",
@@ -89,6 +92,7 @@ __all__ = [
     "AplombError",
     "BadInput",
     "Bound",
+    "BurstResult",
     "Card",
     "Certificate",
     "Classification",
@@ -105,6 +109,7 @@ __all__ = [
     "Segmentation",
     "SegmentationComparison",
     "Table",
+    "burst",
     "certify",
     "chain",
     "classify",
