@@ -38,7 +38,7 @@ LEAVES: dict[str, type[Operator]] = {
 """What a step of a card's forward model is made of."""
 
 FAINT = 1.5
-"""Noise, of 255, up to which pictures pass as having none: clean ones, rounded and fine in texture, are estimated so."""
+"""Noise, of 255, up to which pictures pass as having none: clean ones of fine texture are estimated so."""
 
 
 def trained_for(forward: ForwardModel, channels: int) -> list[Model]:
