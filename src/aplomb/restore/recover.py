@@ -122,14 +122,8 @@ def recover(
     noise, notes = _noise(given, forward, sigma)
     model = model if model is None or isinstance(model, Model) else load(model)
     channels = forward.picture_shape(given.y.shape)[1]
-    if model is not None:
-        trained = model.card is not None and model.card.task == "restore"
-    else:
-        made = trained_for(forward, channels) if method is None else []
-        model = next((each for each in made if each.card and not beyond(each.card, forward, noise)), None)
-        trained = model is not None
-    if method == "network" or (method is None and trained):
-        net = model or _network(forward, channels)
+    net = _network(method, model, forward, channels, noise)
+    if net is not None:
         # where the forward model states noise, the network is told its level at white, as in training
         stated = sigma is None and forward.noise is not None
         if stated and forward.sigma is None:
@@ -180,9 +174,18 @@ def recover(
     )
 
 
-def _network(forward: ForwardModel, channels: int) -> Model:
-    """The shipped one for this forward model."""
+def _network(
+    method: str | None, model: Model | None, forward: ForwardModel, channels: int, noise: float
+) -> Model | None:
+    """The network that was trained for this: the one asked for, or one that fits where no method is; else None."""
+    if model is not None:
+        restores = model.card is not None and model.card.task == "restore"
+        return model if method == "network" or (method is None and restores) else None
+    if method not in (None, "network"):
+        return None
     found = trained_for(forward, channels)
+    if method is None:
+        return next((each for each in found if each.card and not beyond(each.card, forward, noise)), None)
     if not found:
         raise ModelError(
             f"no network in the package was trained for this forward model ({in_words(forward)}); take the method pnp, "
