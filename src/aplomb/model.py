@@ -289,7 +289,8 @@ def _forward_words(table: dict[str, Any]) -> str:
 
 def _start_words(start: dict[str, Any]) -> str:
     more = [f"the {name} as a further channel" for name in ("mask", "level") if start.get(name)]
-    return ", ".join([start["kind"], *more]) if start else ""
+    told = [f"told the noise {', '.join(f'{v:g}' for v in start['told'])} of 255"] if start.get("told") else []
+    return ", ".join([start["kind"], *more, *told]) if start else ""
 
 
 def weights_hash(model: onnx.ModelProto) -> str:

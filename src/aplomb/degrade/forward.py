@@ -29,8 +29,8 @@ picture's shape.
 
 | kind | keys |
 |---|---|
-| blur | psf: "gaussian" (sigma, size), "disk" (radius), "motion" (length, angle), a file (index, normalise), or rows \
-of numbers (normalise); border = "reflect", "circular", "replicate", "zero" or "valid" |
+| blur | psf: "gaussian" (sigma, size), "disk" (radius), "motion" (length, angle), "shake" (length, seed = 0), a file \
+(index, normalise), or rows of numbers (normalise); border = "reflect", "circular", "replicate", "zero" or "valid" |
 | downsample | factor = 2: every so many pixels |
 | bicubic | factor = 2, antialias = true |
 | mask | file: a picture, what is not black is seen; or draw: "random" (fraction = 0.5), "scratches" (count = 10, \

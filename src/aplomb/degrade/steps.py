@@ -17,6 +17,7 @@ from aplomb.degrade.blur import blur
 from aplomb.degrade.interference import interference
 from aplomb.degrade.psf import check_psf, disk, gaussian, motion, read_psf
 from aplomb.degrade.sample import bicubic, mask, mosaic
+from aplomb.degrade.shake import shake
 from aplomb.errors import BadInput, ImageFileError, ShapeError
 from aplomb.layers.resample import downsample
 from aplomb.operator import Operator
@@ -48,7 +49,7 @@ class Here:
 
 
 def _blur(here: Here, psf: Any, border: Any = "reflect", **numbers: Any) -> Operator:
-    drawn: dict[str, Callable[..., Any]] = {"gaussian": gaussian, "disk": disk, "motion": motion}
+    drawn: dict[str, Callable[..., Any]] = {"gaussian": gaussian, "disk": disk, "motion": motion, "shake": shake}
     if not isinstance(psf, str):
         kernel = call("psf of numbers", lambda normalise=False: check_psf(_array(psf), normalise=normalise), numbers)
     elif psf in drawn:

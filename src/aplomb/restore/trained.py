@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aplomb.arrays import Array, concatenate, like
+from aplomb.arrays import Array, concatenate, like, namespace
 from aplomb.degrade.forward import ForwardModel
 from aplomb.degrade.sample import Mask, Mosaic
 from aplomb.errors import BadInput, ModelError
@@ -31,7 +32,8 @@ class Start:
     """What a network sees of a measurement, and how its data steps are meant; the card has it as a table."""
 
     kind: str = "measured"
-    """"measured" the measurement itself, "adjoint", "data-step" or "fbp" (filtered back-projection)."""
+    """"measured" the measurement itself, "adjoint", "data-step", "fbp" (filtered back-projection), or "anscombe":
+    counts whose noise was made even, in which space the network works."""
     rate: float = 0.01
     """Of the data step that begins."""
     mask: bool = False
@@ -42,11 +44,13 @@ class Start:
     """Rates are in units of the noise's variance at white."""
     last: str = "data-step"
     """What ends the iteration: "data-step", or one more pass of the "network"."""
+    told: tuple[float, ...] = ()
+    """The level that each pass of the network is told, of 255, but not less than the measurement's noise."""
 
     @property
     def extra(self) -> int:
         """Channels behind the picture."""
-        return int(self.mask) + int(self.level)
+        return int(self.mask) + int(self.level or bool(self.told))
 
     def table(self) -> dict[str, Any]:
         """As the card has it."""
@@ -55,7 +59,7 @@ class Start:
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> Start:
         """From a card's table."""
-        return cls(**table)
+        return cls(**{**table, "told": tuple(table.get("told", ()))})
 
 
 def restored(
@@ -92,18 +96,45 @@ def restored(
     [0.9, 0.5, 0.9, 0.5]
     """
 
-    def network(x: Array) -> Array:
+    def network(x: Array, told: Array | float | None) -> Array:
         maps = [x]
         if start.mask:
             maps.append(x[:, :1] * 0 + like(_mask(forward), x))
-        if start.level:
-            maps.append(x[:, :1] * 0 + (0.0 if level is None else like(level, x)))
+        if start.extra > start.mask:
+            maps.append(x[:, :1] * 0 + (0.0 if told is None else like(told, x)))
         return run(concatenate(maps) if len(maps) > 1 else x)
 
+    if start.kind == "anscombe":
+        return _evened(network, y, level)
+    passes = max(len(rates), 1) + int(bool(rates) and start.last == "network")
+    runs = [partial(network, told=_told(start, number, level)) for number in range(passes)]
     scale = float(level.mean()) ** 2 if start.scaled and level is not None else 1.0
     x = start_of(forward, y, start, scale)
-    x = unrolled(network, forward, y, x, [max(rate * scale, 1e-8) for rate in rates])
-    return network(x) if rates and start.last == "network" else x
+    x = unrolled(runs[: max(len(rates), 1)], forward, y, x, [max(rate * scale, 1e-8) for rate in rates])
+    return runs[-1](x) if len(runs) > max(len(rates), 1) else x
+
+
+def _told(start: Start, number: int, level: Array | None) -> Array | float | None:
+    """What pass `number` of the network is told."""
+    if not start.told:
+        return level
+    told = start.told[number] / 255
+    return told if level is None else level + (level < told) * (told - level)
+
+
+def _evened(network: Callable[..., Array], y: Array, level: Array | None) -> Array:
+    """Poisson counts through their root and back, so that the noise is the same everywhere, white at 1.
+
+    .. math:: x = \\big(N(\\sqrt{p y + 3/8} / t,\\ 1 / 2t)\\, t\\big)^2 / p - 3 / 8p, \\qquad t = \\sqrt{p + 3/8},
+
+    with p, the peak, from the noise's level at white, :math:`1 / \\sqrt p`. What is biased in that, the network learns.
+    """
+    if level is None:
+        raise BadInput("a network that works on counts is told the peak, and the forward model has no noise")
+    xp, peak = namespace(y), like(level, y) ** -2
+    top = xp.sqrt(peak + 3 / 8)
+    roots = xp.sqrt(xp.clip(y, min=0.0) * peak + 3 / 8) / top
+    return (network(roots, told=0.5 / top) * top) ** 2 / peak - 3 / 8 / peak
 
 
 def start_of(forward: Operator, y: Array, start: Start, scale: float = 1.0) -> Array:

@@ -45,6 +45,7 @@ CHOICES = ("draw", "psf", "sampling")
 
 OF_CHOICE = {
     "gaussian": ("sigma", "size"), "disk": ("radius",), "motion": ("length", "angle"),
+    "shake": ("length", "smoothness"),
     "random": ("fraction",), "scratches": ("count", "width"), "regions": ("count", "side"), "text": ("text", "height"),
 }  # fmt: skip
 """Keys that belong to a psf or a mask; where one of several is drawn, those of the others are left out."""
@@ -96,7 +97,7 @@ class ModelDraw:
 
 def _drawn(key: str, value: Any, step: Mapping[str, Any]) -> bool:
     several = isinstance(value, list) and (key in RANGES or (key in CHOICES and isinstance(value[0], str)))
-    return several or (key in SEEDED and "seed" not in step)
+    return several or ((key in SEEDED or value == "shake") and "seed" not in step)
 
 
 def _draw(step: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _draw(step: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         mine = OF_CHOICE.get(chosen, ("index", "normalise"))
         others = {key for keys in (*OF_CHOICE.values(), ("index", "normalise")) for key in keys} - set(mine)
         found = {key: value for key, value in found.items() if key not in others or step["kind"] == "fourier"}
-    if SEEDED & set(step) and "seed" not in step and found.get("draw") != "text":
+    if (SEEDED & set(step) or found.get("psf") == "shake") and "seed" not in step and found.get("draw") != "text":
         found["seed"] = int(rng.integers(2**31))
     return found
 

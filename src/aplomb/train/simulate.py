@@ -51,7 +51,8 @@ class Simulator:
         self.noise = NoiseDraw.read(recipe.forward.noise, recipe.name)
         self.model = ModelDraw(recipe.forward.step, Path(root), recipe.name)
         unrolled = recipe.unrolled
-        self.start = Start(**recipe.start.model_dump(), scaled=unrolled.scaled, last=unrolled.last)
+        told = tuple(unrolled.told)
+        self.start = Start(**recipe.start.model_dump(), scaled=unrolled.scaled, last=unrolled.last, told=told)
         camera = recipe.camera
         self.camera = None if camera is None else torch.tensor(camera.matrix, dtype=torch.float32)
 

@@ -44,7 +44,7 @@ class CameraPart(Part):
 class StartPart(Part):
     """[start]: what the network sees of a measurement, first."""
 
-    kind: Literal["measured", "adjoint", "data-step", "fbp"] = "measured"
+    kind: Literal["measured", "adjoint", "data-step", "fbp", "anscombe"] = "measured"
     rate: Rate = 0.01
     """Of the data step that begins."""
     mask: bool = False
@@ -62,6 +62,14 @@ class UnrolledPart(Part):
     """Rates are in units of the noise's variance at white."""
     last: Literal["data-step", "network"] = "data-step"
     """What ends the iteration."""
+    told: list[Annotated[float, Field(ge=0, le=255)]] = []
+    """The noise level that each pass of the network is told, of 255, as a denoiser would be; not less than the
+    measurement's."""
+
+    @property
+    def passes(self) -> int:
+        """How often the network is run."""
+        return max(len(self.rates), 1) + int(bool(self.rates) and self.last == "network")
 
 
 class RestoreLossPart(Part):
@@ -97,9 +105,19 @@ class RestoreRecipe(Recipe):
             raise ValueError("[camera] needs [data] colour = 'colour'")
         if self.data.pair:
             raise ValueError("[data] pair is for the task denoise; measurements are simulated here")
+        unrolled = self.unrolled
+        if unrolled.told and len(unrolled.told) != unrolled.passes:
+            raise ValueError(
+                f"[unrolled] told has {len(unrolled.told)} levels, the network passes {unrolled.passes} times"
+            )
+        if self.start.kind == "anscombe":
+            if self.forward.step or (self.forward.noise or {}).get("kind") != "poisson":
+                raise ValueError("[start] kind = 'anscombe' is for noise of kind 'poisson' and nothing else")
+            if not self.start.level or unrolled.rates or unrolled.told:
+                raise ValueError("[start] kind = 'anscombe' takes level = true, and no data steps")
         if self.start.level and self.forward.noise is None:
             raise ValueError("[start] level = true needs [forward.noise]")
-        if self.forward.stored and (self.unrolled.rates or self.start.mask or self.start.level):
+        if self.forward.stored and (unrolled.rates or unrolled.told or self.start.mask or self.start.level):
             raise ValueError("[forward] stored takes a network alone, without data steps, mask or level")
         if self.unrolled.scaled and self.forward.noise is None:
             raise ValueError("[unrolled] scaled = true needs [forward.noise]")
