@@ -1,9 +1,10 @@
 """Handwritten digits (MNIST) by every classical method, by evolved features and by networks, on one split.
 
 The last 10,000 of the 60,000 training pictures are the test; the methods learn from the first ``--train`` of the
-others, evolution from the first ``--evolve``. Networks are given by ``--model FILE``, as often as one likes. Each
-accuracy has Wilson's 95 % interval, and p is McNemar's against the best. APLOMB_DATA names the folder with
-mnist/mnist-train.npz.
+others, evolution from the first ``--evolve``. With ``--cifar`` it is the 3,000 pictures of CIFAR-10 that are there,
+and the split that recipes/classify-cifar.toml makes of them; what is not a network sees them in grey. Networks are
+given by ``--model FILE``, as often as one likes. Each accuracy has Wilson's 95 % interval, and p is McNemar's against
+the best. APLOMB_DATA names the folder with mnist/mnist-train.npz and cifar10-3k/cifar10-3k.npz.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from report import Report, folder, options
+from report import ROOT, Report, folder, options
 
 import aplomb
 from aplomb.classical.classify import CLASSIFIERS, Classifier
@@ -26,6 +28,44 @@ from aplomb.metrics import accuracy, expected_calibration_error, mcnemar, propor
 
 HELD_OUT = 10_000
 Floats = NDArray[np.floating]
+
+
+class Pictures(NamedTuple):
+    """Pictures (N, H, W) or (N, H, W, 3), uint8, and their classes; those that are learned from, and the test."""
+
+    title: str
+    known: NDArray[np.uint8]
+    classes: NDArray[np.int64]
+    test: NDArray[np.uint8]
+    truth: NDArray[np.int64]
+
+
+def digits(data: Path) -> Pictures:
+    """MNIST's training pictures."""
+    with np.load(data / "mnist" / "mnist-train.npz") as file:
+        images, labels = file["images"], file["labels"].astype(np.int64)
+    return Pictures("MNIST", images[:-HELD_OUT], labels[:-HELD_OUT], images[-HELD_OUT:], labels[-HELD_OUT:])
+
+
+def cifar(data: Path) -> Pictures:
+    """The split of recipes/classify-cifar.toml."""
+    from aplomb.train.classifying import Classifying
+    from aplomb.train.recipe import read_recipe
+
+    recipe = read_recipe(ROOT / "recipes" / "classify-cifar.toml")
+    files = Classifying(recipe, data).files
+    with np.load(data / "cifar10-3k" / "cifar10-3k.npz") as file:
+        images, labels = file["images"], file["labels"].astype(np.int64)
+    known, test = (
+        np.array([int(str(name).rpartition("#")[2]) for name in side])
+        for side in ((*files.train, *files.validation), files.test)
+    )
+    return Pictures("CIFAR-10", images[known], labels[known], images[test], labels[test])
+
+
+def grey(images: Floats) -> Floats:
+    """(N, H, W), the mean of the channels."""
+    return images if images.ndim == 3 else images.mean(axis=3)
 
 
 def remembered(extract: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
@@ -54,20 +94,21 @@ def main() -> None:
         test={"type": int, "default": HELD_OUT, "help": "of the test, so many pictures"},
         evolve={"type": int, "default": 2_000, "help": "pictures that features are evolved on"},
         generations={"type": int, "default": 30, "help": "of the evolution"},
+        cifar={"action": "store_true", "help": "small photographs instead of digits"},
         networks={"action": "store_true", "help": "networks alone, without the classical methods and evolution"},
         seed={"type": int, "default": 0, "help": "of the evolution and the forest"},
     )
     data = folder("APLOMB_DATA", "everything, since there are no digits")
-    if data is None or not (data / "mnist" / "mnist-train.npz").is_file():
-        print("Left out: everything, mnist/mnist-train.npz is not there.")
+    file = "cifar10-3k/cifar10-3k.npz" if chosen.cifar else "mnist/mnist-train.npz"
+    if data is None or not (data / file).is_file():
+        print(f"Left out: everything, {file} is not there.")
         sys.exit(0)
-    with np.load(data / "mnist" / "mnist-train.npz") as file:
-        images, labels = file["images"], file["labels"].astype(np.int64)
-    train, few, held_out = (
-        (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, min(chosen.test, HELD_OUT))
-    )
-    x, y = images[:train] / 255.0, labels[:train]
-    new, truth = images[-HELD_OUT:][:held_out] / 255.0, labels[-HELD_OUT:][:held_out]
+    pictures = (cifar if chosen.cifar else digits)(data)
+    train, few, held_out = (200, 100, 200) if chosen.quick else (chosen.train, chosen.evolve, chosen.test)
+    new, truth = pictures.test[:held_out] / 255.0, pictures.truth[:held_out]
+    held_out = len(truth)
+    x, y = grey(pictures.known[:train] / 255.0), pictures.classes[:train]
+    train, grey_new = len(y), grey(new)
 
     pixels = remembered(lambda one: one.reshape(len(one), -1))
     made = remembered(lambda one: features(one).values)
@@ -79,13 +120,13 @@ def main() -> None:
         start = time.perf_counter()
         fitted = method.fit(x, y)
         middle = time.perf_counter()
-        p = fitted.probabilities(new)
+        p = fitted.probabilities(grey_new)
         found.append((name, kind, count, p, middle - start, time.perf_counter() - middle))
         print(f"   {name}, {kind}: {accuracy(p.argmax(axis=1), truth):.4f}", file=sys.stderr, flush=True)
 
     taught = () if chosen.networks else (("pixels", pixels), (f"hand-made ({', '.join(FEATURES)})", made))
     for kind, extract in taught:
-        extract(x), extract(new)  # not in the seconds of the method that comes first
+        extract(x), extract(grey_new)  # not in the seconds of the method that comes first
         for name in CLASSIFIERS:
             if name != "evolved":
                 run(name, kind, train, Classifier(name, lambda images, index, e=extract: e, seed=chosen.seed))
@@ -106,7 +147,7 @@ def main() -> None:
         found.append((name, "network", 0, p, 0.0, time.perf_counter() - start))
 
     report = Report(
-        f"MNIST, {held_out} held-out digits",
+        f"{pictures.title}, {held_out} held-out pictures",
         ["method", "on", "learned from", "accuracy", "low", "high", "calibration error", "p", "fit s", "test s"],
     )
     right = [row[3].argmax(axis=1) == truth for row in found]
