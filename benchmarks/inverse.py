@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from inverse_families import Family, Method, Sample, Values, Wanted, families
+from inverse_families import Family, Method, Sample, Values, Wanted, families, shipped_denoiser
 from report import CACHE, Report, folder, options
 
 from aplomb import load
@@ -63,8 +63,14 @@ def methods(family: Family, sample: Sample, models: dict[str, str]) -> dict[str,
     for row, names in family.networks.items():
         name = names.get(sample.case, names.get(""))
         if name and (model := model_of(models.get(name, name))):
-            found[row] = lambda y, forward, model=model: apply(model, y, forward)
+            denoiser = model.card is not None and model.card.task == "denoise"
+            found[row] = partial(shipped_denoiser if denoiser else by_network, model=model)
     return found
+
+
+def by_network(y: Values, forward: ForwardModel, model: Model) -> Values:
+    """A network that was trained for the forward model."""
+    return apply(model, y, forward)
 
 
 class Kept:

@@ -33,6 +33,7 @@ from aplomb.degrade.psf import read_psf
 from aplomb.degrade.radon import radon
 from aplomb.degrade.sample import bicubic, mask, mosaic
 from aplomb.degrade.sensing import gaussian
+from aplomb.model import Model
 from aplomb.operator import identity
 from aplomb.restore.measured import as_given
 
@@ -90,15 +91,21 @@ def middle(arrays: list[Values], side: int | None) -> list[Values]:
     return found
 
 
-def held_out(recipe: str, data: Path, side: int | None, limit: int) -> list[Values]:
+def held_out(recipe: str, data: Path, side: int | None, limit: int | None) -> list[Values]:
     """Pieces of the first pictures of a recipe's test split."""
+    files, channels = test_files(recipe, data)
+    return middle(load_pictures(files[:limit], channels=channels), side)
+
+
+def test_files(recipe: str, data: Path) -> tuple[tuple[Path, ...], int]:
+    """A recipe's test split, and how many channels its pictures have."""
     from aplomb.train.recipe import read_recipe
     from aplomb.train.split import split_pictures
 
     read: Any = read_recipe(ROOT / "recipes" / f"{recipe}.toml")
     files = split_pictures(read, read.data, data)[0].test
     assert files, f"{recipe} holds no test pictures out"
-    return middle(load_pictures(files[:limit], channels=read.data.channels), side)
+    return files, read.data.channels
 
 
 def measured(case: str, clean: Values, forward: ForwardModel, *key: int) -> Sample:
@@ -274,19 +281,20 @@ def _matrix(noise: PoissonGaussian, data: Path, denoiser: Any) -> Values:
 
 
 def camera_noise(data: Path, quick: bool) -> Iterator[Sample]:
-    for real in sorted((data / "polyu").glob("*_real.JPG"))[:: 50 if quick else 5]:
-        mean = real.with_name(real.name.replace("_real", "_mean"))
-        y, clean = (middle(load_pictures([f], channels=3), 96 if quick else 256)[0] for f in (real, mean))
-        yield Sample("PolyU", clean, y, ForwardModel(identity))
+    yield from pairs("PolyU", "denoise-camera", data, ("_real", "_mean"), 96 if quick else 256, quick)
 
 
 def oct_scans(data: Path, quick: bool) -> Iterator[Sample]:
-    for scan in sorted((data / "oct").iterdir())[: 1 if quick else None]:
-        y, clean = (
-            middle(load_pictures([scan / f"{name}.tif"], channels=1), 96 if quick else 384)[0]
-            for name in ("test", "average")
-        )
-        yield Sample("OCT", clean, y, ForwardModel(identity))
+    yield from pairs("OCT", "denoise-oct", data, ("test", "average"), 96 if quick else 384, quick)
+
+
+def pairs(case: str, recipe: str, data: Path, names: tuple[str, str], side: int, quick: bool) -> Iterator[Sample]:
+    """Pictures of a recipe's test split, and those of the same place that stand for the truth."""
+    files, channels = test_files(recipe, data)
+    for file in files[: 1 if quick else None]:
+        both = (file, file.with_name(file.name.replace(*names)))
+        y, clean = (middle(load_pictures([f], channels=channels), side)[0] for f in both)
+        yield Sample(case, clean, y, ForwardModel(identity))
 
 
 def blind(y: Values, forward: ForwardModel, denoiser: Any) -> Values:
@@ -297,9 +305,9 @@ def blind(y: Values, forward: ForwardModel, denoiser: Any) -> Values:
     return (found if found.ndim == 2 else np.moveaxis(found, -1, 0)).reshape(y.shape)
 
 
-def shipped_denoiser(y: Values, forward: ForwardModel) -> Values:
+def shipped_denoiser(y: Values, forward: ForwardModel, model: Model | None = None) -> Values:
     """`aplomb.denoise`, as a user runs it."""
-    return blind(y, forward, lambda image, level: aplomb.denoise(image, error=False).image)
+    return blind(y, forward, lambda image, level: aplomb.denoise(image, model=model, error=False).image)
 
 
 BLIND = {"BM3D": partial(blind, denoiser=BM3D()), "non-local-means": partial(blind, denoiser=NonLocalMeans())}
@@ -425,17 +433,21 @@ def families(data: Path) -> dict[str, Family]:
             wanted=tuple(Wanted("network isp", "", 0.0, f"{n} photons") for n in (1000, 100, 25)),
         ),
         "camera": Family(
-            "Real camera noise: middle 256 x 256 of 10 scenes of PolyU (JPEG), against the mean of many shots",
+            "Real camera noise: middle 256 x 256 of 11 scenes of PolyU (JPEG) by two cameras that "
+            "recipes/denoise-camera.toml holds out, against the mean of many shots",
             camera_noise,
             BLIND,
             {"denoise-colour, level estimated": shipped_denoiser},
-            wanted=(Wanted("denoise-colour, level estimated", "", 0.0, "PolyU"),),
+            {"network denoise-camera": {"": "denoise-camera"}},
+            wanted=(Wanted("network denoise-camera", "", 0.0, "PolyU"),),
         ),
         "oct": Family(
-            "Retinal OCT: middle 384 x 384 of 6 scans, against the average of many",
+            "Retinal OCT: middle 384 x 384 of the 2 scans that recipes/denoise-oct.toml holds out, against the average "
+            "of many",
             oct_scans,
             BLIND,
             {"denoise-grey, level estimated": shipped_denoiser},
-            wanted=(Wanted("denoise-grey, level estimated", "", 0.0, "OCT"),),
+            {"network denoise-oct": {"": "denoise-oct"}},
+            wanted=(Wanted("network denoise-oct", "", 0.0, "OCT"),),
         ),
     }

@@ -8,8 +8,8 @@ Writes src/aplomb/weights/NAME.onnx, NAME.int8.onnx (denoisers) and NAME.md. Wha
 denoiser: PSNR on the validation pictures (never trained on), noise in float and not clipped, output clipped and rounded
 to 8 bit, and what bf16 and int8 lose against f32. Of a segmenter: the figures of benchmarks/segment.py on the test
 pictures of its recipe. Of a classifier of digits: its accuracy on the last 10,000 of MNIST. Of a network for a forward
-model: its figures of benchmarks/inverse.py and the best classical method's; if it falls short of what is wanted there,
-nothing is written.
+model, or of real noise: its figures of benchmarks/inverse.py and the best classical method's; if it falls short of what
+is wanted there, nothing is written.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
     trained = load(arguments.model)
     assert trained.card is not None
     card = replace(trained.card, name=arguments.name, licence="BSD-3-Clause", metrics={})
-    if card.task == "restore":
+    if card.task == "restore" or (card.task == "denoise" and card.noise_range is None):
         _ship_restorer(arguments, card)
         return
     if card.task != "denoise":
