@@ -13,6 +13,7 @@ from aplomb.degrade.interference import interference
 from aplomb.degrade.noise import Gaussian, Poisson, PoissonGaussian
 from aplomb.degrade.psf import disk, gaussian, motion
 from aplomb.degrade.sample import Bicubic, Mask, bicubic, mask, mosaic
+from aplomb.degrade.shake import shake
 from aplomb.errors import BadInput, ImageFileError, ShapeError
 from aplomb.io import write
 from aplomb.layers import downsample, relu
@@ -77,6 +78,7 @@ def test_the_offset_is_taken_away():
         ({"kind": "blur", "psf": "gaussian", "sigma": 1.2, "size": 5}, blur(gaussian(1.2, 5))),
         ({"kind": "blur", "psf": "disk", "radius": 2, "border": "valid"}, blur(disk(2), "valid")),
         ({"kind": "blur", "psf": "motion", "length": 5, "angle": 20}, blur(motion(5, 20))),
+        ({"kind": "blur", "psf": "shake", "length": 9, "seed": 3}, blur(shake(9, 3))),
         ({"kind": "blur", "psf": [[1, 3]], "normalise": True}, blur([[0.25, 0.75]])),
         ({"kind": "downsample"}, downsample(2)),
         ({"kind": "bicubic", "factor": 4}, bicubic(4)),

@@ -66,6 +66,13 @@ def test_counted_light_is_another_thing() -> None:
     assert not fits(card({"kind": "mosaic"}, camera={"gamma": 2.2}), ForwardModel(mosaic()), 1)
 
 
+def test_counts_beyond_the_training_are_told() -> None:
+    trained = card(noise={"kind": "poisson", "peak": [1, 30]})
+    assert beyond(trained, ForwardModel(identity, Poisson(4)), 0.5) == ""
+    assert "peaks of 1 to 30 photons, here are 200" in beyond(trained, ForwardModel(identity, Poisson(200)), 0.07)
+    assert "here are 0.5" in beyond(trained, ForwardModel(identity, Poisson(0.5)), 1.4)
+
+
 def test_noise_beyond_the_training_is_told() -> None:
     trained, forward = card(noise={"kind": "gaussian", "sigma": [1, 10]}), ForwardModel(identity)
     assert beyond(trained, forward, 5 / 255) == ""

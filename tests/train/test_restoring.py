@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from aplomb.errors import BadInput, ModelError, RecipeError  # noqa: E402
 from aplomb.io import write  # noqa: E402
 from aplomb.model import load  # noqa: E402
 from aplomb.operator import identity  # noqa: E402
-from aplomb.restore.trained import apply  # noqa: E402
+from aplomb.restore.trained import Start, apply, restored  # noqa: E402
 from aplomb.train import parse_recipe, train  # noqa: E402
 from aplomb.train.crops import generator  # noqa: E402
 from aplomb.train.forward import ModelDraw, NoiseDraw  # noqa: E402
@@ -177,6 +179,53 @@ def test_models_are_drawn_anew_unless_a_seed_is_given() -> None:
         assert draw.fixed is same
 
 
+def test_shakes_are_drawn_anew_unless_a_seed_is_given() -> None:
+    for seed, same in (({}, False), ({"seed": 3}, True)):
+        draw = ModelDraw([{"kind": "blur", "psf": ["shake"], "length": [9, 9], **seed}])
+        first, second = (draw((1, 1, 32, 32), np.random.default_rng(n)) for n in (0, 1))
+        assert (first == second) is same
+    assert not ModelDraw([{"kind": "blur", "psf": "shake", "length": 9}]).fixed
+
+
+def test_each_pass_is_told_its_level_but_not_less_than_the_noise() -> None:
+    told: list[float] = []
+
+    def run(x: np.ndarray) -> np.ndarray:
+        told.append(round(255 * float(x[0, 1, 0, 0]), 3))
+        return x[:, :1]
+
+    start, y = Start(told=(20, 8, 2), last="network"), np.ones((1, 1, 4, 4))
+    restored(run, identity, y, start, [0.1, 0.1], level=np.full((1, 1, 1, 1), 5 / 255))
+    restored(run, identity, y, start, [0.1, 0.1])
+    assert told == [20, 8, 5, 20, 8, 2]
+    assert Start.read(load_table(start)) == start
+
+
+def load_table(start: Start) -> dict[str, object]:
+    """A start as a card gives it back: JSON has no tuples."""
+    return json.loads(json.dumps(start.table()))
+
+
+def test_counts_are_evened_out_before_the_network_and_back_behind_it() -> None:
+    """What the network sees has the same noise in the dark and in the light, and it is told which."""
+    peak, rng = 40.0, np.random.default_rng(0)
+    light = np.repeat(np.array([0.2, 0.5, 1.0]), 40_000).reshape(1, 1, 3, -1)
+    y, level = rng.poisson(peak * light) / peak, np.full((1, 1, 1, 1), peak**-0.5)
+    seen: list[np.ndarray] = []
+
+    def run(x: np.ndarray) -> np.ndarray:
+        seen.append(x)
+        return x[:, :1]
+
+    found = restored(run, identity, y, Start("anscombe", level=True), level=level)
+    np.testing.assert_allclose(found, y, atol=1e-12)
+    np.testing.assert_allclose(seen[0][0, 0].std(axis=1), seen[0][0, 1, :, 0], rtol=0.03)
+    tensors = restored(run, identity, torch.from_numpy(y), Start("anscombe", level=True), level=torch.from_numpy(level))
+    np.testing.assert_allclose(tensors.numpy(), y, atol=1e-12)
+    with pytest.raises(BadInput, match="told the peak"):
+        restored(run, identity, y, Start("anscombe", level=True))
+
+
 def test_a_network_that_is_told_the_noise_asks_for_it(photos, tmp_path) -> None:
     body = """
 network = {name = "lean-grey", widths = [4], blocks = [1], bias = true}
@@ -203,6 +252,8 @@ forward = {noise = {kind = "poisson", peak = [1, 30], law = "log-uniform"}}
         (('border = "circular"', 'edge = "circular"'), "edge"),
         (('"lean-grey", widths = [8, 12], blocks = [1, 1]', '"isp", widths = [8], blocks = [1]'), "does not fit"),
         (('[forward.noise]\nkind = "gaussian"\nsigma = [1, 8]\n', ""), "level = true needs"),
+        (('last = "network"', 'last = "network", told = [9]'), "1 levels, the network passes 2 times"),
+        (('kind = "data-step", rate = 50', 'kind = "anscombe"'), "noise of kind 'poisson' and nothing else"),
     ],
 )  # fmt: skip
 def test_wrong_recipes_are_told(photos, tmp_path, change: tuple[str, str], said: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from aplomb.degrade.blur import Blur
 from aplomb.degrade.forward import ForwardModel
 from aplomb.degrade.fourier import AsComplex, Fourier
-from aplomb.degrade.noise import Gaussian
+from aplomb.degrade.noise import Gaussian, Poisson
 from aplomb.degrade.radon import FanBeam, Radon
 from aplomb.degrade.sample import Bicubic, Mask, Mosaic
 from aplomb.degrade.sensing import Blocks, Hadamard
@@ -79,8 +79,16 @@ def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
 
 
 def beyond(card: Card, forward: ForwardModel, sigma: float) -> str:
-    """A note if Gaussian noise of that standard deviation, range 0..1, lies outside of the training; else nothing."""
+    """A note if the noise lies outside of the training, else nothing.
+
+    Gaussian noise is that of the standard deviation `sigma`, range 0..1; counts have the forward model's peak.
+    """
     told = card.forward.get("noise") or {"kind": "gaussian", "sigma": 0.0}
+    if told.get("kind") == "poisson" and isinstance(forward.noise, Poisson):
+        low, high = np.ravel(told["peak"]).min(), np.ravel(told["peak"]).max()
+        if 0.9 * low <= forward.noise.peak <= 1.1 * high:
+            return ""
+        return f"{card.name} was trained on peaks of {low:g} to {high:g} photons, here are {forward.noise.peak:g}"
     if told.get("kind") != "gaussian" or (forward.noise is not None and not isinstance(forward.noise, Gaussian)):
         return ""
     levels = np.ravel(told["sigma"])
