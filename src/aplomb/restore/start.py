@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aplomb.arrays import Array, namespace
 from aplomb.degrade.solve import conjugate_gradients
 from aplomb.operator import Operator
 
@@ -16,8 +17,8 @@ Values = NDArray[Any]
 
 
 def smoothest(
-    y: Values, forward: Operator, weight: float = 1e-3, tolerance: float = 1e-7, iterations: int = 100
-) -> Values:
+    y: Array, forward: Operator, weight: float = 1e-3, tolerance: float = 1e-7, iterations: int = 100
+) -> Array:
     """The picture that explains y, and has no more slope than that takes.
 
     .. math:: \\arg\\min_x \\|D x - y\\|^2 + \\mu \\|\\nabla x\\|^2
@@ -28,7 +29,7 @@ def smoothest(
     Parameters
     ----------
     y
-        The measurement, (N, C, H, W).
+        The measurement, (N, C, H, W), array or tensor.
     forward
         D, linear or affine, of a norm around 1 (else scale `weight` by its square).
     weight
@@ -45,12 +46,12 @@ def smoothest(
     """
     linear = forward.linear_part()
     back = linear.adjoint()
-    offset = forward(np.zeros_like(back(y)))
+    offset = forward(0.0 * back(y))
 
-    def gram(x: Values) -> Values:
-        return np.asarray(back(linear(x)) + weight * roughness(x))
+    def gram(x: Array) -> Array:
+        return back(linear(x)) + weight * roughness(x)
 
-    return np.asarray(conjugate_gradients(gram, back(y - offset), tolerance, iterations))
+    return conjugate_gradients(gram, back(y - offset), tolerance, iterations)
 
 
 def seen(y: Values, forward: Operator) -> Values:
@@ -66,15 +67,15 @@ def seen(y: Values, forward: Operator) -> Values:
     return x * (float(np.vdot(again, y)) / max(float(np.vdot(again, again)), np.finfo(np.float64).tiny))
 
 
-def roughness(x: Values) -> Values:
+def roughness(x: Array) -> Array:
     """The gradient of ||grad x||^2 / 2: each pixel against its neighbours, without wrapping around.
 
     >>> roughness(np.array([[[[1.0, 1.0, 3.0]]]])).ravel()
     array([ 0., -2.,  2.])
     """
-    total = np.zeros_like(x)
+    xp, total = namespace(x), 0.0 * x
     for axis in (2, 3):
-        ends = [0.0 * x.take([0], axis)]
-        slope = np.concatenate([*ends, np.diff(x, axis=axis), *ends], axis)
-        total -= np.diff(slope, axis=axis)
+        slope = xp.diff(x, axis=axis)
+        end = 0.0 * xp.take(x, xp.asarray([0]), axis=axis)
+        total = total - xp.diff(xp.concat([end, slope, end], axis=axis), axis=axis)
     return total

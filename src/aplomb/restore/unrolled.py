@@ -16,10 +16,11 @@ from aplomb.degrade.radon import Radon
 from aplomb.degrade.solve import resolvent
 from aplomb.errors import BadInput
 from aplomb.operator import Operator
+from aplomb.restore.start import smoothest
 
 __all__ = ["STARTS", "Start", "data_step", "start_at", "unrolled"]
 
-Start = Literal["measured", "adjoint", "data-step", "fbp"]
+Start = Literal["measured", "adjoint", "data-step", "smooth", "fbp"]
 STARTS: tuple[Start, ...] = get_args(Start)
 
 
@@ -105,8 +106,9 @@ def data_step(z: Array, y: Array, forward: Operator, r: float, tolerance: float 
 def start_at(y: Array, forward: Operator, start: str = "adjoint", r: float = 0.01) -> Array:
     """Where an iteration begins.
 
-    "measured" is y itself, "adjoint" D* (y - D 0), "data-step" (D* D + r I)^-1 of that, and "fbp" the filtered
-    back-projection of a sinogram of parallel beams.
+    "measured" is y itself, "adjoint" D* (y - D 0), "data-step" (D* D + r I)^-1 of that, "smooth" the smoothest picture
+    that explains y (see `aplomb.restore.start.smoothest`), and "fbp" the filtered back-projection of a sinogram of
+    parallel beams.
 
     >>> import numpy as np
     >>> from aplomb.operator import identity
@@ -115,6 +117,8 @@ def start_at(y: Array, forward: Operator, start: str = "adjoint", r: float = 0.0
     """
     if start == "measured":
         return y
+    if start == "smooth":
+        return smoothest(y, forward, iterations=30)
     back = forward.linear_part().adjoint()
     zero = 0.0 * back(y)
     if start == "adjoint":

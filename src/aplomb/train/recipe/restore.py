@@ -44,7 +44,7 @@ class CameraPart(Part):
 class StartPart(Part):
     """[start]: what the network sees of a measurement, first."""
 
-    kind: Literal["measured", "adjoint", "data-step", "fbp", "anscombe"] = "measured"
+    kind: Literal["measured", "adjoint", "data-step", "smooth", "fbp", "anscombe"] = "measured"
     rate: Rate = 0.01
     """Of the data step that begins."""
     mask: bool = False
