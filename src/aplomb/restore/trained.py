@@ -32,8 +32,8 @@ class Start:
     """What a network sees of a measurement, and how its data steps are meant; the card has it as a table."""
 
     kind: str = "measured"
-    """"measured" the measurement itself, "adjoint", "data-step", "smooth", "fbp" (filtered back-projection), or "anscombe":
-    counts whose noise was made even, in which space the network works."""
+    """"measured" the measurement itself, "adjoint", "data-step", "smooth" (of the smallest slopes), "fbp" (filtered
+    back-projection), or "anscombe": counts whose noise was made even, in which space the network works."""
     rate: float = 0.01
     """Of the data step that begins."""
     mask: bool = False
