@@ -114,9 +114,9 @@ def score(x: Values, clean: Values) -> tuple[float, float]:
 
 
 def best(family: Family, found: Figures, case: str) -> str:
-    """The classical method with the highest PSNR."""
+    """The classical method with the highest PSNR; "" if none was run."""
     there = [row for row in family.classical if case in found.get(row, {})]
-    return max(there, key=lambda row: mean(found, row, case))
+    return max(there, key=lambda row: mean(found, row, case), default="")
 
 
 def mean(found: Figures, row: str, case: str) -> float:
@@ -129,7 +129,7 @@ def verdict(family: Family, found: Figures, wanted: Wanted) -> str:
     if wanted.case not in found.get(wanted.row, {}):
         return ""
     other = best(family, found, wanted.case) if wanted.over == "" else wanted.over
-    if other and wanted.case not in found.get(other, {}):
+    if other is not None and wanted.case not in found.get(other, {}):
         return ""
     reached = mean(found, wanted.row, wanted.case) - (mean(found, other, wanted.case) if other else 0)
     over = f" over {other}" if other else ""
