@@ -32,7 +32,7 @@ from aplomb.train.limits import Limits
 from aplomb.train.optimise import learning_rate, make_optimisers
 from aplomb.train.parameters import Trainable, array_of, remembers
 from aplomb.train.pool import Mapper, side_by_side
-from aplomb.train.progress import Progress, Record
+from aplomb.train.progress import Progress, Record, say
 from aplomb.train.recipe import Recipe, read_recipe
 from aplomb.train.restoring import Restoring
 from aplomb.train.segmenting import Segmenting
@@ -193,6 +193,8 @@ def _train(
     optimisers = make_optimisers(model, recipe.optimiser, pool)
     rank, world = fabric.global_rank, fabric.world_size
     limits = Limits(model)
+    if first and not quiet:
+        say(*notes)  # before what may take minutes
     feed = task.feed(device, rank, world, workers)
     judge = task.judge(operator, device, pool)
 
@@ -240,8 +242,7 @@ def _train(
     model.train()
     with Progress(feed.total, step, task.unit, quiet=quiet or not first) as progress:
         resumed = f"; resumed at step {step}" if step else ""
-        for line in (*notes, f"{feed.total:,} steps of {feed.megapixels:.3f} MP{resumed}"):
-            progress.say(line)
+        progress.say(f"{feed.total:,} steps of {feed.megapixels:.3f} MP{resumed}")
 
         # -- the loop ---------------------------------------------------------------------------------------
         while step < feed.total and not finished:

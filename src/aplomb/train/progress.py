@@ -12,7 +12,13 @@ from aplomb.io import whole_file
 from aplomb.train.checkpoint import Log
 from aplomb.train.task import Judged
 
-__all__ = ["Progress", "Record", "draw_curves"]
+__all__ = ["Progress", "Record", "draw_curves", "say"]
+
+
+def say(*lines: str) -> None:
+    """Lines for whoever watches."""
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -53,7 +59,7 @@ class Progress:
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False)
         elif not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            say(text)
 
     def update(self, step: int, loss: float, speed: float, judged: Judged) -> None:
         """Show `loss`, `speed` in megapixels a second, and what the last validation found."""

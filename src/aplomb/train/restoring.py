@@ -44,6 +44,9 @@ class Restoring(Task[RestoreRecipe]):
         self.validation = load_pictures(self.files.validation, channels=part.channels)
         self.simulator = Simulator(recipe, root_of(data))
         self.start = self.simulator.start
+        if times := recipe.forward.stored:
+            often = "once" if times == 1 else f"{times} times"
+            self.notes += (f"each picture is measured {often} before the first step; that may take minutes",)
 
     @property
     def arguments(self) -> Mapping[str, Any]:
