@@ -90,6 +90,13 @@ def test_classes_are_learnt_and_frozen_with_what_a_user_needs(folder, tmp_path):
     assert "aplomb segment" in result.command
 
 
+def test_without_validation_pictures_the_last_weights_count(folder, tmp_path):
+    part = recipe(*REGIONS, ("validation_fraction = 0.25", "validation_fraction = 0.0"))
+    result = train(part, folder, run=tmp_path / "run", threads=1, quiet=True)
+    assert (result.step, result.figures) == (result.steps, {})
+    assert load(result.path).card.training["pictures"] == {"train": 8, "validation": 0, "test": 0}
+
+
 @pytest.mark.parametrize("target", ["borders", "distances"])
 def test_objects_are_told_apart(target, folder, tmp_path):
     objects = recipe(('target = "regions"\nclasses = ["ground", "disc"]', f'target = "{target}"'))

@@ -114,6 +114,9 @@ class Segmenting(Task[SegmentRecipe]):
 
         @torch.no_grad()
         def judge(run: Run, step: int) -> Judged:
+            if not self.validation:
+                return Judged(float(step), {})
+
             def one(item: Annotated) -> NDArray[np.float32]:
                 return _whole(run, item.picture, multiple, cut, device)
 
@@ -152,6 +155,8 @@ class Segmenting(Task[SegmentRecipe]):
         """
         if self.recipe.labels.target == "distances":
             return chain(network, sigmoid)
+        if not self.validation:
+            return chain(network, softmax)
         run = Trainable(network).to(device).eval()
         probabilities, classes = [], []
         for item in self.validation:
