@@ -167,13 +167,14 @@ def main() -> None:
     if unknown:
         sys.exit(f"no family {', '.join(sorted(unknown))}; known are: {', '.join(known)}")
     models = dict(entry.split("=", 1) for entry in given.model)
+    if lost := [file for file in models.values() if not Path(file).is_file()]:
+        sys.exit(f"no file {', '.join(lost)}")
     for name in given.family or known:
         found = measure(known[name], data, given.quick, models, given.rows, given.cases)
         report = table(known[name], found)
-        absent = {
-            m for names in known[name].networks.values() for m in names.values() if not model_of(models.get(m, m))
-        }
-        report.notes += [f"{m} is not in the package: left out" for m in sorted(absent)]
+        named = {m for names in known[name].networks.values() for m in names.values()}
+        absent = sorted(m for m in named if not model_of(models.get(m, m)))
+        report.notes += [f"{m} is not in the package: left out" for m in absent]
         if given.quick:
             report.notes.append("--quick: one picture, 96 x 96 pixels of it; the figures mean nothing")
         report.finish(given.csv and given.csv.with_name(f"{given.csv.stem}-{name}.csv"))
