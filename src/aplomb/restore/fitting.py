@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,14 @@ def trained_for(forward: ForwardModel, channels: int) -> list[Model]:
     >>> trained_for(ForwardModel(identity), 7)
     []
     """
-    found = [model for model in map(load, shipped()) if model.card is not None and fits(model.card, forward, channels)]
-    return sorted(found, key=lambda model: model.card is not None and model.card.channels != channels)
+    found = [(card, model) for card, model in _restorers(tuple(shipped())) if fits(card, forward, channels)]
+    return [model for card, model in sorted(found, key=lambda each: each[0].channels != channels)]
+
+
+@cache
+def _restorers(names: tuple[str, ...]) -> list[tuple[Card, Model]]:
+    """The models of the task "restore" among `names`, read once: files are checked when they are read."""
+    return [(model.card, model) for model in map(load, names) if model.card and model.card.task == "restore"]
 
 
 def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
