@@ -62,8 +62,9 @@ def _restorers(names: tuple[str, ...]) -> list[tuple[Card, Model]]:
 def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
     """Whether a network with that card was trained for a forward model of these steps, in this order.
 
-    Blurs, masks and angles are given with the forward model; factors, and the sums of compressed sensing, must be those
-    of the training. A network for colour takes grey pictures as well.
+    Blurs, masks and angles are given with the forward model, and so is what a blur sees beyond the border; valid blurs,
+    which see nothing there, want a network for them. Factors, and the sums of compressed sensing, must be those of the
+    training. A network for colour takes grey pictures as well.
 
     >>> from aplomb.degrade.sample import bicubic
     >>> card = Card(task="restore", channels=3, forward={"step": [{"kind": "bicubic", "factor": 2}]})
@@ -78,7 +79,11 @@ def fits(card: Card, forward: ForwardModel, channels: int) -> bool:
     # what was learned of counted light, or of a camera, is of no use elsewhere
     if "camera" in card.forward or (kind != name and kind != "gaussian") or (not steps and kind == "gaussian"):
         return False
-    leaves = [leaf for leaf in forward.operator.leaves() if not isinstance(leaf, (Identity, Pad, AsComplex))]
+    everything = list(forward.operator.leaves())
+    leaves = [leaf for leaf in everything if not isinstance(leaf, (Identity, Pad, AsComplex))]
+    if len(leaves) == len(everything) and any(isinstance(leaf, Blur) and leaf.border == "valid" for leaf in leaves):
+        # nothing was measured beyond the border: what is there has to be made up, which is another task
+        steps = [step for step in steps if step.get("border") == "valid"]
     if any(isinstance(leaf, Fourier) for leaf in leaves):
         # a mask behind it is a part of the step
         leaves = [leaf for leaf in leaves if isinstance(leaf, Fourier)]
