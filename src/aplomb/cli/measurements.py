@@ -188,7 +188,7 @@ def recover_and_tell(
             iterations=asked.iterations, engine=asked.engine.value, threads=asked.threads,
             progress=None if step is None else lambda done, total, change: step(done, total, f"change {change:.2g}"),
         )  # fmt: skip
-    known = asked.sigma is not None or forward.sigma is not None
+    known = asked.sigma is not None or forward.sigma is not None or not result.notes
     say(f"noise: standard deviation {255 * result.sigma:.3g} of 255 ({'as given' if known else 'see the note'})")
     say(_method(result))
     if result.guarantee:
