@@ -18,7 +18,7 @@ from aplomb.errors import BadInput, ImageFileError, ShapeError
 from aplomb.io import write
 from aplomb.layers import downsample, relu
 from aplomb.layers.resample import Downsample
-from aplomb.operator import chain
+from aplomb.operator import chain, identity
 from laws import close
 
 CLEAN = np.random.default_rng(0).uniform(size=(1, 3, 16, 24))
@@ -60,6 +60,11 @@ def test_what_is_no_measurement_is_refused():
         model.check_measurement(np.full((1, 1, 4, 5), np.nan))
     with pytest.raises(BadInput, match="nonlinear"):
         ForwardModel(relu)
+
+
+def test_noise_alone_is_a_forward_model():
+    model = parse_forward({"noise": {"kind": "poisson", "peak": 4}})
+    assert (model.operator, model.noise) == (identity, Poisson(4))
 
 
 def test_the_offset_is_taken_away():

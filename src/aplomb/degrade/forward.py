@@ -225,8 +225,9 @@ def parse_forward(
     if unknown:
         raise BadInput(f"a forward model has no {unknown[0]!r}; its parts are [[step]], [noise] and name")
     steps = table.get("step", [])
-    if not isinstance(steps, list) or not steps or not all(isinstance(step, Mapping) for step in steps):
-        raise BadInput("a forward model needs steps, each a table [[step]] with its kind")
+    steps_wrong = not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps)
+    if steps_wrong or not (steps or table.get("noise")):
+        raise BadInput("a forward model needs steps, each a table [[step]] with its kind, or [noise]")
     operator, here = chain(), None if shape is None else tuple(int(n) for n in shape)
     for number, step in enumerate(steps, 1):
         keys = dict(step)
