@@ -391,3 +391,10 @@ def test_importing_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_networks_for_one_instrument_are_compared_where_they_are_asked_for() -> None:
+    from aplomb.comparison.methods import choose
+
+    assert "denoise-oct" not in [method.name for method in choose()]
+    assert [method.name for method in choose(["denoise-oct"])] == ["denoise-oct"]

@@ -61,7 +61,8 @@ def choose(
     without: Iterable[str] = (),
     **engine: Any,
 ) -> list[Method]:
-    """The methods of those names, paths, models and functions; None takes every classical one and network.
+    """The methods of those names, paths, models and functions; None takes all classical ones, and networks for noise
+    of any level.
 
     Parameters
     ----------
@@ -92,7 +93,9 @@ def choose(
     known = [*BASELINES, *(model.path.stem for model in networks)]
     if unknown := sorted(name for name in left_out if name not in {k.casefold() for k in known}):
         raise BadInput(f"asked to leave out {unknown[0]!r}, which is not a method; known are {', '.join(known)}")
-    wanted: Sequence[Any] = [*BASELINES, *networks] if methods is None else methods
+    # what was made for the speckle of one instrument is out of place here, unless it is asked for
+    usual = [model for model in networks if model.card is not None and model.card.noise_range is not None]
+    wanted: Sequence[Any] = [*BASELINES, *usual] if methods is None else methods
     if isinstance(wanted, (str, os.PathLike)):
         wanted = [wanted]
     found: dict[str, Method] = {}
