@@ -57,13 +57,23 @@ def test_it_is_better_than_what_it_starts_from(name):
     forward = ForwardModel(operator, Gaussian(2 / 255))
     y = forward.simulate(planes(clean), np.random.default_rng(1)).astype(np.float32)
     measurement = given(y)
-    result = aplomb.recover(measurement, forward)
+    result = aplomb.recover(measurement, forward, "pnp")
     assert result.image.shape == clean.shape
     assert (result.method, result.sigma) == ("pnp", 2 / 255)
     start = smoothest(y, operator)
     first, last = (abs(x - planes(clean)).mean() for x in (start, planes(result.image)))
     assert last < 0.97 * first
     assert len(result.residuals) > 1
+
+
+def test_the_network_for_a_blur_goes_first_and_is_told_the_mean_of_other_noise():
+    y = ForwardModel(BLUR, Gaussian(2 / 255)).simulate(planes(CLEAN), np.random.default_rng(1)).astype(np.float32)
+    found = aplomb.recover(y[0, 0], ForwardModel(BLUR, Gaussian(2 / 255)))
+    assert (found.method, found.model) == ("network", "deblur")
+    assert abs(found.image - CLEAN).mean() < 0.5 * abs(y[0, 0] - CLEAN).mean()
+    counted = aplomb.recover(y[0, 0], ForwardModel(BLUR, Poisson(4000)))
+    told = aplomb.recover(y[0, 0], BLUR, sigma=counted.sigma)
+    assert np.allclose(counted.image, told.image, atol=1e-4)
 
 
 def test_sums_of_pixels_are_arrays():

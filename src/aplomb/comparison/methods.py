@@ -61,8 +61,9 @@ def choose(
     without: Iterable[str] = (),
     **engine: Any,
 ) -> list[Method]:
-    """The methods of those names, paths, models and functions; None takes all classical ones, and networks for noise
-    of any level.
+    """The methods of those names, paths, models and functions.
+
+    None takes every classical one, and the networks for noise of a level that is told.
 
     Parameters
     ----------

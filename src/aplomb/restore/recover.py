@@ -124,8 +124,9 @@ def recover(
     channels = forward.picture_shape(given.y.shape)[1]
     net = _network(method, model, forward, channels, noise)
     if net is not None:
-        # where the forward model states noise, the network is told its level at white, as in training
-        stated = sigma is None and forward.noise is not None
+        # where the forward model states noise of the kind that it was trained on, it is told the level at white
+        trained = ((net.card and net.card.forward.get("noise")) or {}).get("kind")
+        stated = sigma is None and forward.noise is not None and trained == forward.noise.name
         if stated and forward.sigma is None:
             notes = []
         x = apply(net, given.y, forward, level=None if stated else noise, engine=engine, threads=threads)
