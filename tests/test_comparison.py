@@ -166,7 +166,7 @@ def test_all_methods_if_none_is_named(monkeypatch, network: Path, tmp_path: Path
     monkeypatch.setattr(aplomb.classical, "BASELINES", {"blur": blur})
     monkeypatch.setattr(aplomb.model, "WEIGHTS", tmp_path)
     for channels, name in USUAL.items():
-        card = Card(name=name, task="denoise", channels=channels)
+        card = Card(name=name, task="denoise", channels=channels, noise_range=(0.0, 0.2))
         freeze(chain(conv(channels, channels, 1)), tmp_path / f"{name}.onnx", card=card)
     options = {"engine": "onnxruntime", "threads": 1}
     grey = compare({"g": picture(16, 16)}, SIGMA, **options)
