@@ -106,12 +106,12 @@ def restored(
 
     if start.kind == "anscombe":
         return _evened(network, y, level)
-    passes = max(len(rates), 1) + int(bool(rates) and start.last == "network")
-    runs = [partial(network, told=_told(start, number, level)) for number in range(passes)]
+    steps, once_more = max(len(rates), 1), bool(rates) and start.last == "network"
+    runs = [partial(network, told=_told(start, number, level)) for number in range(steps + once_more)]
     scale = float(level.mean()) ** 2 if start.scaled and level is not None else 1.0
     x = start_of(forward, y, start, scale)
-    x = unrolled(runs[: max(len(rates), 1)], forward, y, x, [max(rate * scale, 1e-8) for rate in rates])
-    return runs[-1](x) if len(runs) > max(len(rates), 1) else x
+    x = unrolled(runs[:steps], forward, y, x, [max(rate * scale, 1e-8) for rate in rates])
+    return runs[-1](x) if once_more else x
 
 
 def _told(start: Start, number: int, level: Array | None) -> Array | float | None:
